@@ -1,0 +1,70 @@
+//! The only door to an upstream's members: what it does not yield cannot be picked.
+
+use std::sync::Arc;
+
+use super::{Backend, Member};
+
+/// Backends already tried for one request, so that a retry goes elsewhere. Bounded: further tries than
+/// [`Tried::MAX`] are not remembered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried {
+    ids: [u64; Tried::MAX],
+    n_ids: u8,
+}
+
+impl Tried {
+    /// How many are remembered.
+    pub const MAX: usize = 8;
+
+    /// Remembers `backend`.
+    pub fn insert(&mut self, backend: &Backend) {
+        if (self.n_ids as usize) < Self::MAX {
+            self.ids[self.n_ids as usize] = backend.id;
+            self.n_ids += 1;
+        }
+    }
+
+    /// Whether `backend` was tried.
+    pub fn contains(&self, backend: &Backend) -> bool {
+        self.ids[..self.n_ids as usize].contains(&backend.id)
+    }
+
+    /// Whether nothing was tried yet.
+    pub fn is_empty(&self) -> bool {
+        self.n_ids == 0
+    }
+}
+
+/// The members of an upstream as one request may use them.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidates<'a> {
+    members: &'a [Member],
+    tried: &'a Tried,
+}
+
+impl<'a> Candidates<'a> {
+    /// A view of `members` without those in `tried`.
+    pub fn new(members: &'a [Member], tried: &'a Tried) -> Self {
+        Candidates { members, tried }
+    }
+
+    /// Number of members, eligible or not: indexes run below it.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether the upstream has no member at all.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The backend at `index` if it is eligible for this request.
+    #[inline]
+    pub fn eligible(&self, index: usize) -> Option<&'a Arc<Backend>> {
+        let backend = &self.members.get(index)?.backend;
+        if !self.tried.is_empty() && self.tried.contains(backend) {
+            return None;
+        }
+        Some(backend)
+    }
+}

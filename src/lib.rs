@@ -1,0 +1,15 @@
+//! Forebay: an HTTP reverse proxy and load balancer.
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod balance;
+pub mod config;
+pub mod error;
+pub mod hash;
+pub mod log;
+pub mod metrics;
+pub mod net;
+pub mod proxy;
+pub mod route;
+pub mod server;
+pub mod snapshot;

@@ -1,0 +1,80 @@
+//! Counters: one block a worker, written by that worker alone and summed by whoever reads, so that
+//! counting costs a load and a store and never moves a cache line between cores.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crossbeam_utils::CachePadded;
+
+use crate::error::Reason;
+
+/// A counter with a single writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning worker may call this: it is a load and a store, not a read-modify-write.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// The present value, from any thread.
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Everything one worker counts.
+#[derive(Debug)]
+pub struct WorkerCounters {
+    /// Client connections accepted or taken over from another worker.
+    pub connections: Counter,
+    /// Requests answered or given up, by the hundred of the status; index 0 is "no status was sent".
+    pub responses: [Counter; 6],
+    /// Exchanges that ended early, by [`Reason`].
+    pub reasons: [Counter; Reason::ALL.len()],
+    /// Bytes read from clients as request bodies and tunnel data.
+    pub bytes_in: Counter,
+    /// Bytes written to clients as response bodies and tunnel data.
+    pub bytes_out: Counter,
+    /// Connections opened to backends.
+    pub upstream_connects: Counter,
+    /// Exchanges that used an idle connection from the pool.
+    pub upstream_reuses: Counter,
+    /// Tries after the first one.
+    pub retries: Counter,
+}
+
+impl Default for WorkerCounters {
+    fn default() -> Self {
+        WorkerCounters {
+            connections: Counter::default(),
+            responses: Default::default(),
+            reasons: std::array::from_fn(|_| Counter::default()),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            upstream_connects: Counter::default(),
+            upstream_reuses: Counter::default(),
+            retries: Counter::default(),
+        }
+    }
+}
+
+/// The blocks of all workers.
+#[derive(Debug)]
+pub struct Metrics {
+    /// One block a worker, by worker index.
+    pub workers: Box<[CachePadded<WorkerCounters>]>,
+}
+
+impl Metrics {
+    /// Zeroed blocks for `n_workers` workers.
+    pub fn new(n_workers: usize) -> Self {
+        Metrics { workers: (0..n_workers).map(|_| CachePadded::default()).collect() }
+    }
+
+    /// The sum of one counter over all workers.
+    pub fn sum(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
+        self.workers.iter().map(|worker| counter(worker).value()).sum()
+    }
+}

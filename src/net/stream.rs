@@ -1,0 +1,138 @@
+//! One connected socket, TCP or unix, read and written through a shared reference, so that both
+//! directions of an exchange can be polled without splitting it.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::Interest;
+use tokio::net::{TcpStream, UnixStream};
+
+/// Who is at the other end of a client connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP peer.
+    Tcp(SocketAddr),
+    /// Somebody on a unix socket.
+    Unix,
+}
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix stream socket.
+    Unix(UnixStream),
+}
+
+macro_rules! each {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self {
+            Stream::Tcp($stream) => $call,
+            Stream::Unix($stream) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Reads what is there without waiting; `WouldBlock` when nothing is. A short read empties the
+    /// socket, so readiness is given back at once and the next call costs no system call.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = each!(self, stream => stream.try_read(buffer))?;
+        if n > 0 && n < buffer.len() {
+            self.clear_readiness(Interest::READABLE);
+        }
+        Ok(n)
+    }
+
+    /// Writes what fits without waiting.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let n = each!(self, stream => stream.try_write(bytes))?;
+        if n < bytes.len() {
+            self.clear_readiness(Interest::WRITABLE);
+        }
+        Ok(n)
+    }
+
+    /// Writes what fits of `slices` without waiting, in one system call.
+    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        each!(self, stream => stream.try_write_vectored(slices))
+    }
+
+    /// Reads into `buffer`; 0 is the end of the stream (or an empty buffer).
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_readable(cx))?
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Writes a prefix of `bytes`.
+    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_writable(cx))?
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Writes a prefix of `slices`.
+    pub fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_writable(cx))?
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Waits until a read may succeed (or fail).
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_read_ready(cx))
+    }
+
+    /// Waits until a write may succeed (or fail).
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_write_ready(cx))
+    }
+
+    /// Runs a system call on the socket (splice, say) under tokio's readiness: `WouldBlock` from it
+    /// gives readiness back, so that the next `poll_readable`/`poll_writable` waits.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        call: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        each!(self, stream => stream.try_io(interest, call))
+    }
+
+    /// Ends the write direction: the peer reads the end of the stream.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        rustix::net::shutdown(self, rustix::net::Shutdown::Write).map_err(io::Error::from)
+    }
+
+    fn clear_readiness(&self, interest: Interest) {
+        let _ = self.try_io(interest, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        each!(self, stream => stream.as_fd())
+    }
+}

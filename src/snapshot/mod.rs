@@ -1,0 +1,120 @@
+//! The compiled configuration: all that the data plane reads, immutable, swapped as one.
+
+use std::sync::Arc;
+
+use crate::backend::Member;
+use crate::balance::Balancer;
+use crate::config::{
+    AccessFormat, ClientIpHeader, ExchangeTimeouts, Host, Limits, ListenerTimeouts, PathPolicy,
+    Pool, TrustedProxies,
+};
+use crate::log::LineSender;
+use crate::route::RouteTable;
+
+/// A listening socket's identity: one for each bind address for as long as the process lives, so that a
+/// connection finds its listener again after a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub u32);
+
+/// All that the data plane reads.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// 1 at start, one more at each swap.
+    pub generation: u64,
+    /// The listener behind each listening socket; a listener with two binds stands here twice.
+    pub listeners: Vec<(SocketId, Arc<Listener>)>,
+    /// Upstreams; [`RouteEntry::upstream`] is an index into this.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Who the client is and what backends are told about it.
+    pub forwarding: Forwarding,
+    /// The access log, if there is one.
+    pub access_log: Option<AccessLog>,
+}
+
+impl Snapshot {
+    /// The listener behind `socket`; `None` once a reload removed it.
+    #[inline]
+    pub fn listener(&self, socket: SocketId) -> Option<&Arc<Listener>> {
+        self.listeners.iter().find(|(id, _)| *id == socket).map(|(_, listener)| listener)
+    }
+}
+
+/// How the client's identity is learnt and passed on.
+#[derive(Clone, Debug)]
+pub struct Forwarding {
+    /// Peers that may name the client.
+    pub trusted: TrustedProxies,
+    /// The header they name it in.
+    pub client_ip_header: ClientIpHeader,
+    /// Emit RFC 7239 `Forwarded`.
+    pub forwarded: bool,
+    /// Lower-case name of the request-id header.
+    pub request_id: Box<str>,
+}
+
+/// One `[[listener]]`.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Limits on what a client sends.
+    pub limits: Limits,
+    /// How paths are normalised.
+    pub path: PathPolicy,
+    /// Timeouts while no route is known.
+    pub timeouts: ListenerTimeouts,
+    /// Exchange timeouts that hold before a route is found (answers of our own).
+    pub send_idle: Option<std::time::Duration>,
+    /// The matcher; it yields indexes into `entries`.
+    pub routes: Arc<RouteTable>,
+    /// What each route does, by route index.
+    pub entries: Vec<RouteEntry>,
+}
+
+/// What a matched route does.
+#[derive(Clone, Debug)]
+pub struct RouteEntry {
+    /// Index into [`Snapshot::upstreams`].
+    pub upstream: usize,
+    /// What must live as long as the exchange or tunnel does.
+    pub policy: Arc<Policy>,
+}
+
+/// The small part of a snapshot that a streaming exchange or a tunnel keeps alive.
+#[derive(Debug)]
+pub struct Policy {
+    /// The route's name.
+    pub route: Arc<str>,
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// Effective timeouts: defaults, listener, upstream, later ones over earlier ones.
+    pub timeouts: ExchangeTimeouts,
+}
+
+/// One `[upstream.NAME]`.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its members, resolved.
+    pub members: Vec<Member>,
+    /// Chooses among them.
+    pub balancer: Arc<dyn Balancer>,
+    /// Keeping of idle connections.
+    pub pool: Pool,
+    /// The Host that backends see.
+    pub host: Host,
+}
+
+/// The access log as a snapshot knows it.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    /// Where full buffers go.
+    pub sender: LineSender,
+    /// How a line looks.
+    pub format: AccessFormat,
+    /// A line is written when a random 32-bit number is at most this; `u32::MAX` logs everything.
+    pub sample_at_most: u32,
+    /// Lower-case names of the request headers to record, each with whether its value is redacted.
+    pub headers: Vec<(Box<str>, bool)>,
+}
