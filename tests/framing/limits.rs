@@ -32,8 +32,8 @@ pub fn cases() -> Vec<Case> {
         refuse(
             "a method of 40 KiB",
             [vec![b'M'; 40 * 1024], b" /a HTTP/1.1\r\nHost: test\r\n\r\n".to_vec()].concat(),
-            400,
-            "bad_request",
+            431,
+            "header_limit",
         ),
         refuse(
             "40 KiB of empty lines",

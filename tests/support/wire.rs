@@ -206,6 +206,15 @@ impl Wire {
         news
     }
 
+    /// Whether the peer sent something or closed within `time`: what a test does in place of sleeping
+    /// when the passing of time is its subject.
+    pub fn has_news_within(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).expect("a read timeout");
+        let mut byte = [0];
+        let waited = |kind| matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        !self.stream.peek(&mut byte).is_err_and(|error| waited(error.kind()))
+    }
+
     fn message(&mut self, what: &str, parse: impl Fn(&[u8], bool) -> Parsed) -> Message {
         match self.try_message(parse) {
             Ok(message) => message,
