@@ -161,9 +161,15 @@ struct Draft {
 
 #[derive(Default)]
 struct DraftBucket {
-    /// Exact and prefix routes by path.
-    paths: Map<Box<[u8]>, (Vec<u32>, Vec<u32>)>,
+    paths: Map<Box<[u8]>, DraftLeaves>,
     any: Vec<u32>,
+}
+
+/// What becomes [`PathLeaves`].
+#[derive(Default)]
+struct DraftLeaves {
+    exact: Vec<u32>,
+    prefix: Vec<u32>,
 }
 
 impl Draft {
@@ -196,11 +202,11 @@ impl Draft {
         let leaf = match path {
             PathPattern::Any => &mut bucket.any,
             PathPattern::Exact(path) => {
-                &mut bucket.paths.entry(path.as_bytes().into()).or_default().0
+                &mut bucket.paths.entry(path.as_bytes().into()).or_default().exact
             }
             PathPattern::Prefix(path) => {
                 let path = path.trim_end_matches('/');
-                &mut bucket.paths.entry(path.as_bytes().into()).or_default().1
+                &mut bucket.paths.entry(path.as_bytes().into()).or_default().prefix
             }
         };
         // A route that names a host twice stands in its leaf once.
@@ -219,11 +225,12 @@ impl Draft {
         for draft in self.buckets {
             let mut bucket = Bucket { any: leaf(&draft.any), ..Bucket::default() };
             bucket.paths.reserve(draft.paths.len());
-            for (path, (exact, prefix)) in draft.paths {
-                if !prefix.is_empty() {
+            for (path, leaves) in draft.paths {
+                if !leaves.prefix.is_empty() {
                     bucket.prefix_lengths.insert(path.len());
                 }
-                let leaves = PathLeaves { exact: leaf(&exact), prefix: leaf(&prefix) };
+                let leaves =
+                    PathLeaves { exact: leaf(&leaves.exact), prefix: leaf(&leaves.prefix) };
                 bucket.paths.insert(path, leaves);
             }
             table.buckets.push(bucket);
