@@ -28,7 +28,13 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// Starts a head over a copy of `bytes` (the start line and the field lines, without the empty line).
-    pub(crate) fn start(&mut self, bytes: &[u8], version: Version, method: Range<usize>, target: Range<usize>) {
+    pub(crate) fn start(
+        &mut self,
+        bytes: &[u8],
+        version: Version,
+        method: Range<usize>,
+        target: Range<usize>,
+    ) {
         self.fields.clear();
         self.fields.bytes.extend_from_slice(bytes);
         self.version = version;
@@ -78,12 +84,18 @@ impl RequestHead {
         self.fields.get(Known::Host)
     }
 
-    /// Writes start line and fields; the caller adds what it frames the message with and the empty line.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
+    /// Writes start line and fields, with a `Host` of `host` first where one is given; the caller adds the
+    /// empty line.
+    pub fn write_to(&self, host: Option<&[u8]>, out: &mut Vec<u8>) {
         out.extend_from_slice(self.method());
         out.push(b' ');
         out.extend_from_slice(self.target());
         out.extend_from_slice(b" HTTP/1.1\r\n");
+        if let Some(host) = host {
+            out.extend_from_slice(b"host: ");
+            out.extend_from_slice(host);
+            out.extend_from_slice(b"\r\n");
+        }
         self.fields.write_to(out);
     }
 }
