@@ -10,6 +10,7 @@ mod case;
 mod chunks;
 mod connection;
 mod content_length;
+mod differential;
 mod fields;
 mod host;
 mod limits;

@@ -30,6 +30,31 @@ pub struct Case {
     reuse: Reuse,
 }
 
+impl Case {
+    /// The method of the request.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// Whether a client gets the reply as a complete response; `None` where both are correct.
+    pub fn is_passed_on(&self) -> Option<bool> {
+        match self.outcome {
+            Outcome::Refused | Outcome::Cut => Some(false),
+            Outcome::Passed(..) => Some(true),
+            Outcome::Safe(..) => None,
+        }
+    }
+
+    /// Sends the reply.
+    pub fn play(&self, backend: &mut Wire) {
+        // Who has seen enough may close before it took everything.
+        let _ = backend.try_send(&self.reply);
+        if self.then == Then::Closes {
+            backend.finish();
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     /// The backend waits for more.
@@ -64,11 +89,7 @@ fn run_one(case: &Case) {
     client.send(format!("{} /first HTTP/1.1\r\nHost: test\r\n\r\n", case.method));
     let mut backend = origin.accept();
     backend.request();
-    // A proxy that has seen enough may close before it took everything.
-    let _ = backend.try_send(&case.reply);
-    if case.then == Then::Closes {
-        backend.finish();
-    }
+    case.play(&mut backend);
     check_client(case, &mut client);
     check_reuse(case, &proxy, &origin, backend);
 }

@@ -94,6 +94,11 @@ impl Proxy {
         std::fs::write(path, text).expect("a file in a temporary folder");
     }
 
+    /// Reloads; what was wrong with the new configuration comes back as text.
+    pub fn reload(&self) -> Result<(), String> {
+        self.daemon().reload().map_err(|error| error.to_string())
+    }
+
     /// The daemon itself.
     pub fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().expect("it is taken only when stopping")

@@ -49,8 +49,14 @@ impl Wire {
 
     /// The same wire with waits of up to a minute: for backends that stand idle between requests.
     #[must_use]
-    pub fn patient(mut self) -> Wire {
-        self.patience = Duration::from_secs(60);
+    pub fn patient(self) -> Wire {
+        self.with_patience(Duration::from_secs(60))
+    }
+
+    /// The same wire with waits of up to `patience`.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Wire {
+        self.patience = patience;
         self
     }
 
