@@ -34,7 +34,7 @@ pub(crate) fn read_all(cx: &mut Cx, source: &Source, env: Lookup<'_>) -> Result<
     };
     let mut paths: Vec<PathBuf> = Vec::new();
     if let Some(entry) = root.find("include") {
-        let item = Item { cx, key: "include", node: &entry.node };
+        let item = Item { cx, key: "include", node: &entry.node, of_array: false };
         for item in item.items().into_iter().flatten() {
             for path in matches(item)? {
                 let is_new = !same_file(&path, source) && !paths.contains(&path);

@@ -33,6 +33,8 @@ pub(crate) enum Value {
     Array(Vec<Node>),
     /// A table.
     Table(Table),
+    /// A string whose variables could not be replaced. That is reported; nobody says more about it.
+    Faulty,
 }
 
 /// A table, its entries in the order of the text.
@@ -69,12 +71,13 @@ impl Value {
         match self {
             Value::String { .. } => "a string",
             Value::Integer(_) => "an integer",
-            Value::Float(_) => "a number",
+            Value::Float(_) => "a float",
             Value::Boolean(_) => "a boolean",
             Value::Datetime => "a date",
             Value::Array(items) if items.iter().any(Node::is_header) => "an array of tables",
             Value::Array(_) => "an array",
             Value::Table(_) => "a table",
+            Value::Faulty => "a string",
         }
     }
 }
@@ -148,6 +151,7 @@ impl Builder<'_> {
             return Value::String { text: text.to_owned(), replaced: false };
         }
         let expanded = env::expand(text, self.env);
+        let is_faulty = !expanded.faults.is_empty();
         for fault in expanded.faults {
             let (name, message, help) = match fault {
                 Fault::Unset(name) => (
@@ -166,7 +170,10 @@ impl Builder<'_> {
             let place = self.variable_place(&name, place);
             self.cx.report(Draft::error(Code::Environment, place, message).help(help));
         }
-        Value::String { text: expanded.text, replaced: expanded.replaced }
+        match is_faulty {
+            true => Value::Faulty,
+            false => Value::String { text: expanded.text, replaced: expanded.replaced },
+        }
     }
 
     /// Where `${NAME` stands in the string at `place`; the whole string if escapes hide it.
@@ -198,6 +205,12 @@ fn report_syntax(cx: &Cx, source: &SourceFile, file: usize, error: &toml::de::Er
         };
         return cx.report(draft);
     }
+    let word = source.text.get(span).unwrap_or_default();
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    if is_word && (message.contains("must be quoted") || message.starts_with("invalid float")) {
+        let draft = Draft::error(Code::Syntax, place, format!("`{word}` is not a value"));
+        return cx.report(draft.help(format!("strings stand in double quotes: \"{word}\"")));
+    }
     let draft = Draft::error(Code::Syntax, place, message.to_owned());
     cx.report(match syntax_help(message) {
         Some(help) => draft.help(help),
@@ -212,6 +225,9 @@ fn first_definition(source: &SourceFile, span: &std::ops::Range<usize>) -> Optio
     let line_start = source.line_start(span.start);
     let before = source.text[line_start..span.start].trim_start();
     let in_header = before.starts_with('[');
+    if let Some(at) = earlier_on_the_line(&source.text[line_start..span.start], key) {
+        return Some(line_start + at);
+    }
     let mut offset = line_start;
     for line in source.text[..line_start].split_inclusive('\n').rev() {
         offset -= line.len();
@@ -230,10 +246,17 @@ fn first_definition(source: &SourceFile, span: &std::ops::Range<usize>) -> Optio
     None
 }
 
+/// Where `key =` stands last in `before`, the part of a line in front of its second definition.
+fn earlier_on_the_line(before: &str, key: &str) -> Option<usize> {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "_-\"'.".contains(c);
+    let mut found = before.rmatch_indices(key).filter(|(at, _)| {
+        !before[..*at].ends_with(is_key) && before[at + key.len()..].trim_start().starts_with('=')
+    });
+    found.next().map(|(at, _)| at)
+}
+
 fn syntax_help(message: &str) -> Option<&'static str> {
-    let help = if message.contains("must be quoted") {
-        "strings stand in double quotes: key = \"value\""
-    } else if message.contains("invalid basic string") || message.contains("unclosed") {
+    let help = if message.contains("invalid basic string") || message.contains("unclosed") {
         "check for a missing closing quote, bracket or brace on this line"
     } else if message.contains("key with no value") {
         "write key = value; tables are [name], lists of tables [[name]]"
