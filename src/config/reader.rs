@@ -28,6 +28,11 @@ impl Cx {
         self.files.len() - 1
     }
 
+    /// No file was read yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     pub(crate) fn file(&self, index: usize) -> &SourceFile {
         &self.files[index]
     }

@@ -193,17 +193,7 @@ fn report_syntax(cx: &Cx, source: &SourceFile, file: usize, error: &toml::de::Er
     let place = Place { file, start: span.start, end: span.end };
     let message = error.message();
     if message == "duplicate key" {
-        let key = source.text.get(span.clone()).unwrap_or_default();
-        let draft = Draft::error(Code::Duplicate, place, format!("`{key}` is defined twice"))
-            .help("keep one of the two");
-        let draft = match first_definition(source, &span) {
-            Some(start) => {
-                let end = start + (span.end - span.start);
-                draft.related(Place { file, start, end }, "first defined here")
-            }
-            None => draft,
-        };
-        return cx.report(draft);
+        return cx.report(duplicate(source, place));
     }
     let word = source.text.get(span).unwrap_or_default();
     let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
@@ -218,29 +208,65 @@ fn report_syntax(cx: &Cx, source: &SourceFile, file: usize, error: &toml::de::Er
     });
 }
 
-/// The parser does not tell where the first of two equal keys stands: look for a line above that starts
-/// the same way, for a key only as far as its table's header.
-fn first_definition(source: &SourceFile, span: &std::ops::Range<usize>) -> Option<usize> {
-    let key = source.text.get(span.clone())?;
-    let line_start = source.line_start(span.start);
-    let before = source.text[line_start..span.start].trim_start();
-    let in_header = before.starts_with('[');
-    if let Some(at) = earlier_on_the_line(&source.text[line_start..span.start], key) {
+fn duplicate(source: &SourceFile, place: Place) -> Draft {
+    let key = source.text.get(place.start..place.end).unwrap_or_default();
+    let draft = Draft::error(Code::Duplicate, place, format!("`{key}` is defined twice"));
+    let line_start = source.line_start(place.start);
+    let is_header = source.text[line_start..].trim_start().starts_with('[');
+    let draft = match (is_header, key) {
+        (true, "listener" | "route" | "test") => draft.help(format!(
+            "there can be several, each as [[{key}]]; a [{key}.…] stands below the [[{key}]] it belongs to"
+        )),
+        _ => draft.help("keep one of the two"),
+    };
+    let first = match is_header {
+        true => earlier_header(source, line_start, place),
+        false => earlier_key(source, line_start, place),
+    };
+    match first {
+        Some(start) => {
+            let end = start + key.len();
+            draft.related(Place { start, end, ..place }, "first defined here")
+        }
+        None => draft,
+    }
+}
+
+/// The parser does not tell where the first of two equal keys stands: look for a header above with the same path.
+fn earlier_header(source: &SourceFile, line_start: usize, place: Place) -> Option<usize> {
+    let path = source.text[line_start..place.end].trim_start().trim_start_matches('[');
+    let key_bytes = place.end - place.start;
+    let mut offset = line_start;
+    for line in source.text[..line_start].split_inclusive('\n').rev() {
+        offset -= line.len();
+        let inner = line.trim_start().trim_start_matches('[');
+        let is_header = line.trim_start().starts_with('[');
+        let Some(after) = inner.strip_prefix(path).filter(|_| is_header) else { continue };
+        if after.trim_start().starts_with([']', '.']) {
+            return Some(offset + (line.len() - after.len()) - key_bytes);
+        }
+    }
+    None
+}
+
+/// As [`earlier_header`], for a key: on the same line, or on one above down from the table's header.
+fn earlier_key(source: &SourceFile, line_start: usize, place: Place) -> Option<usize> {
+    let key = &source.text[place.start..place.end];
+    let before = &source.text[line_start..place.start];
+    if let Some(at) = earlier_on_the_line(before, key) {
         return Some(line_start + at);
     }
+    let path = source.text[line_start..place.end].trim_start();
     let mut offset = line_start;
     for line in source.text[..line_start].split_inclusive('\n').rev() {
         offset -= line.len();
         let text = line.trim_start();
-        let indent = line.len() - text.len();
-        if text.starts_with('[') && !in_header {
+        if text.starts_with('[') {
             return None;
         }
-        let Some(after) = text.strip_prefix(before).and_then(|text| text.strip_prefix(key)) else {
-            continue;
-        };
-        if after.trim_start().starts_with(['=', '.', ']']) {
-            return Some(offset + indent + before.len());
+        let Some(after) = text.strip_prefix(path) else { continue };
+        if after.trim_start().starts_with(['=', '.']) {
+            return Some(offset + (line.len() - after.len()) - key.len());
         }
     }
     None

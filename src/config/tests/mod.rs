@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Code, Config, Failure, Loaded, Report, Severity, Source, load_with};
+use super::{Config, Failure, Loaded, Report, Severity, Source, load_with};
 
 mod cases;
 mod files;
