@@ -1,4 +1,18 @@
-//! Matching a request to a route: a table compiled once per reload.
+//! Matching a request to a route. The table is compiled once per reload and never changes; a lookup
+//! hashes a few slices of what the client sent and allocates nothing.
+//!
+//! Rank: host (exact, then longest wildcard, then any), path (exact, then longest prefix, then none),
+//! file order. The best of *all* that match wins: a host that is known but has no route for a path
+//! falls through to the wildcards and to the routes without a host.
+//!
+//! This room decides only; it reads no request and sends no answer. `proxy` normalises what the client
+//! sent with [`host`] and [`path`] and asks [`RouteTable::find`].
+
+pub mod host;
+pub mod path;
+mod table;
+
+pub use table::RouteTable;
 
 use crate::config::{HostPattern, PathPattern};
 
@@ -9,21 +23,4 @@ pub struct RouteSpec {
     pub hosts: Vec<HostPattern>,
     /// Path.
     pub path: PathPattern,
-}
-
-/// The compiled matcher.
-#[derive(Debug, Default)]
-pub struct RouteTable;
-
-impl RouteTable {
-    /// Compiles routes in rank order of file position; `find` yields indexes into `specs`.
-    pub fn compile(_specs: &[RouteSpec]) -> Self {
-        RouteTable
-    }
-
-    /// The best route for a host (lower case, without port or trailing dot; empty when unknown) and a
-    /// normalised path.
-    pub fn find(&self, _host: &[u8], _path: &[u8]) -> Option<usize> {
-        None
-    }
 }

@@ -1,0 +1,225 @@
+//! Lines of the access log: one exchange, one line, as JSON or in the combined format. Pure: appends to
+//! the given buffer, allocates nothing else, reads no clock. Called by `proxy` when an exchange ends.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::escape;
+use super::time::TimeCache;
+use crate::error::Reason;
+
+/// All that a line can tell of one exchange. Bytes that a client or a backend sent go in as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRecord<'a> {
+    /// When the request began.
+    pub time: SystemTime,
+    /// Who asked, by the trust rules; `None` for a peer on a unix socket that nobody vouches for.
+    pub client: Option<IpAddr>,
+    /// The peer of the connection as text, formatted once for each connection.
+    pub peer: &'a str,
+    /// Empty when the request line could not be read, as are `target` and `host`.
+    pub method: &'a [u8],
+    /// The request target as received.
+    pub target: &'a [u8],
+    /// The Host as received.
+    pub host: &'a [u8],
+    /// `HTTP/1.1`, say.
+    pub version: &'static str,
+    /// The status sent; 0 when none was.
+    pub status: u16,
+    /// Why the exchange did not end with the backend's complete response.
+    pub reason: Option<Reason>,
+    /// The request id, made here or believed.
+    pub request_id: &'a [u8],
+    /// The listener's name.
+    pub listener: &'a str,
+    /// The route's name, once one matched.
+    pub route: Option<&'a str>,
+    /// The upstream's name, once a route matched.
+    pub upstream: Option<&'a str>,
+    /// The address of the last backend that was tried.
+    pub backend: Option<&'a str>,
+    /// Backends that were tried.
+    pub attempts: u32,
+    /// Bytes of the request body.
+    pub bytes_in: u64,
+    /// Bytes of the response body.
+    pub bytes_out: u64,
+    /// How long the last connect took; `None` when an idle connection was used.
+    pub connect: Option<Duration>,
+    /// From the beginning to the response head.
+    pub first_byte: Option<Duration>,
+    /// From the beginning to the end.
+    pub total: Duration,
+    /// For the combined format; JSON takes it from the headers it is given.
+    pub referer: Option<&'a [u8]>,
+    /// For the combined format; JSON takes it from the headers it is given.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+/// A request header in a JSON line.
+#[derive(Clone, Copy, Debug)]
+pub struct LoggedHeader<'a> {
+    /// Its lower-case name as configured.
+    pub name: &'a str,
+    /// Its value; `None` writes that it was there and withheld.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Appends one JSON object and a newline. `headers` names each header at most once.
+///
+/// Every field is in every line; what is not known is `null`. Times are milliseconds with three
+/// decimals.
+pub fn write_json<'a>(
+    record: &AccessRecord<'a>,
+    headers: impl Iterator<Item = LoggedHeader<'a>>,
+    times: &mut TimeCache,
+    out: &mut Vec<u8>,
+) {
+    out.reserve(LINE_BYTES);
+    out.extend_from_slice(b"{\"ts\":\"");
+    times.append_rfc3339(record.time, out);
+    out.extend_from_slice(b"\",\"client\":\"");
+    append_client(record.client, out);
+    out.extend_from_slice(b"\",\"peer\":\"");
+    escape::json(record.peer.as_bytes(), out);
+    out.extend_from_slice(b"\",\"method\":");
+    append_text((!record.method.is_empty()).then_some(record.method), out);
+    out.extend_from_slice(b",\"host\":");
+    append_text((!record.host.is_empty()).then_some(record.host), out);
+    out.extend_from_slice(b",\"path\":");
+    append_text((!record.target.is_empty()).then_some(record.target), out);
+    out.extend_from_slice(b",\"proto\":\"");
+    out.extend_from_slice(record.version.as_bytes());
+    out.extend_from_slice(b"\",\"status\":");
+    match record.status {
+        0 => out.extend_from_slice(b"null"),
+        status => append_number(status.into(), out),
+    }
+    out.extend_from_slice(b",\"reason\":");
+    append_text(record.reason.map(|reason| reason.token().as_bytes()), out);
+    out.extend_from_slice(b",\"request_id\":\"");
+    escape::json(record.request_id, out);
+    out.extend_from_slice(b"\",\"listener\":\"");
+    escape::json(record.listener.as_bytes(), out);
+    out.extend_from_slice(b"\",\"route\":");
+    append_text(record.route.map(str::as_bytes), out);
+    out.extend_from_slice(b",\"upstream\":");
+    append_text(record.upstream.map(str::as_bytes), out);
+    out.extend_from_slice(b",\"backend\":");
+    append_text(record.backend.map(str::as_bytes), out);
+    out.extend_from_slice(b",\"attempts\":");
+    append_number(record.attempts.into(), out);
+    out.extend_from_slice(b",\"bytes_in\":");
+    append_number(record.bytes_in, out);
+    out.extend_from_slice(b",\"bytes_out\":");
+    append_number(record.bytes_out, out);
+    out.extend_from_slice(b",\"t_connect_ms\":");
+    append_ms(record.connect, out);
+    out.extend_from_slice(b",\"t_first_ms\":");
+    append_ms(record.first_byte, out);
+    out.extend_from_slice(b",\"t_total_ms\":");
+    append_ms(Some(record.total), out);
+    append_headers(headers, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends one line of the combined log format: client, time, request line, status, bytes sent, referer,
+/// user agent. What a client sent is escaped, so that every line has exactly these fields.
+pub fn write_combined(record: &AccessRecord<'_>, times: &mut TimeCache, out: &mut Vec<u8>) {
+    out.reserve(LINE_BYTES);
+    append_client(record.client, out);
+    out.extend_from_slice(b" - - ");
+    times.append_bracketed(record.time, out);
+    out.extend_from_slice(b" \"");
+    if record.method.is_empty() {
+        out.push(b'-');
+    } else {
+        escape::combined(record.method, out);
+        out.push(b' ');
+        escape::combined(record.target, out);
+        out.push(b' ');
+        out.extend_from_slice(record.version.as_bytes());
+    }
+    out.extend_from_slice(b"\" ");
+    match record.status {
+        // The code that operators know from other servers for "the client left before an answer".
+        0 => out.extend_from_slice(b"499"),
+        status => append_number(status.into(), out),
+    }
+    out.push(b' ');
+    append_number(record.bytes_out, out);
+    for value in [record.referer, record.user_agent] {
+        out.extend_from_slice(b" \"");
+        escape::combined(value.unwrap_or(b"-"), out);
+        out.push(b'"');
+    }
+    out.push(b'\n');
+}
+
+fn append_headers<'a>(headers: impl Iterator<Item = LoggedHeader<'a>>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"headers\":{");
+    let mut separator: &[u8] = b"\"";
+    for header in headers {
+        out.extend_from_slice(separator);
+        separator = b",\"";
+        escape::json(header.name.as_bytes(), out);
+        out.extend_from_slice(b"\":\"");
+        escape::json(header.value.unwrap_or(b"(redacted)"), out);
+        out.push(b'"');
+    }
+    out.push(b'}');
+}
+
+fn append_text(text: Option<&[u8]>, out: &mut Vec<u8>) {
+    let Some(text) = text else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    out.push(b'"');
+    escape::json(text, out);
+    out.push(b'"');
+}
+
+fn append_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn append_ms(duration: Option<Duration>, out: &mut Vec<u8>) {
+    let Some(duration) = duration else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    append_number(
+        duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into()),
+        out,
+    );
+    let micros = duration.subsec_micros() % 1000;
+    let digit = |n: u32| b'0' + (n % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(micros / 100), digit(micros / 10), digit(micros)]);
+}
+
+fn append_client(client: Option<IpAddr>, out: &mut Vec<u8>) {
+    match client {
+        None => out.extend_from_slice(b"unix"),
+        Some(IpAddr::V4(address)) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        Some(IpAddr::V6(address)) => {
+            use std::io::Write;
+            write!(out, "{address}").expect("a Vec takes every write");
+        }
+    }
+}
+
+/// Room for a common line, so that a fresh buffer grows once.
+const LINE_BYTES: usize = 768;
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+//! The field section of a head: bytes and an index over them.
+
+use super::Known;
+
+/// One field line in a head's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    line_start: u32,
+    line_end: u32,
+    value_start: u32,
+    value_len: u32,
+    name_len: u16,
+    /// What the name is.
+    pub known: Known,
+    live: bool,
+}
+
+/// Field lines, in order, over one buffer that also holds the start line.
+///
+/// Removing marks a field dead, setting appends a new line behind the received ones, writing copies
+/// the runs of live lines. A head is at most 4 GiB by construction and in fact bounded by its limits.
+#[derive(Debug, Default)]
+pub struct Fields {
+    pub(super) bytes: Vec<u8>,
+    list: Vec<Field>,
+}
+
+impl Fields {
+    /// No field yet, over a copy of `bytes`.
+    pub(crate) fn over(bytes: &[u8]) -> Self {
+        Fields { bytes: bytes.to_vec(), list: Vec::new() }
+    }
+
+    /// Forgets everything but keeps the memory, up to a bound.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(4096);
+        self.list.clear();
+        self.list.shrink_to(128);
+    }
+
+    /// Indexes a line that already stands in the buffer. All positions are offsets into it.
+    pub(crate) fn index(&mut self, known: Known, line: (usize, usize), name_len: usize, value: (usize, usize)) {
+        self.list.push(Field {
+            line_start: line.0 as u32,
+            line_end: line.1 as u32,
+            value_start: value.0 as u32,
+            value_len: (value.1 - value.0) as u32,
+            name_len: name_len as u16,
+            known,
+            live: true,
+        });
+    }
+
+    /// Number of live fields.
+    pub fn len(&self) -> usize {
+        self.list.iter().filter(|field| field.live).count()
+    }
+
+    /// Whether no field is left.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Live fields in order: the entry, its name and its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Known, &[u8], &[u8])> {
+        let live = self.list.iter().filter(|field| field.live);
+        live.map(|field| (field.known, self.name(field), self.value(field)))
+    }
+
+    /// The value of the first live field that is `known`.
+    pub fn get(&self, known: Known) -> Option<&[u8]> {
+        self.all(known).next()
+    }
+
+    /// The values of all live fields that are `known`, in order.
+    pub fn all(&self, known: Known) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let same = self.list.iter().filter(move |field| field.known == known && field.live);
+        same.map(|field| self.value(field))
+    }
+
+    /// The value of the first live field called `name`, which must be lower case.
+    pub fn named(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut live = self.list.iter().filter(|field| field.live && field.name_len as usize == name.len());
+        live.find(|field| self.name(field).eq_ignore_ascii_case(name)).map(|field| self.value(field))
+    }
+
+    /// Removes every live field for which `remove` answers true; it is given the entry and the name.
+    #[inline]
+    pub fn remove_if(&mut self, mut remove: impl FnMut(Known, &[u8]) -> bool) {
+        for field in &mut self.list {
+            let name = &self.bytes[field.line_start as usize..][..field.name_len as usize];
+            if field.live && remove(field.known, name) {
+                field.live = false;
+            }
+        }
+    }
+
+    /// Appends a field whose value is the concatenation of `value`'s parts.
+    pub fn append(&mut self, known: Known, name: &[u8], value: &[&[u8]]) {
+        let line_start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(b": ");
+        let value_start = self.bytes.len();
+        for part in value {
+            self.bytes.extend_from_slice(part);
+        }
+        let value_end = self.bytes.len();
+        self.bytes.extend_from_slice(b"\r\n");
+        self.index(known, (line_start, self.bytes.len()), name.len(), (value_start, value_end));
+    }
+
+    /// Writes the live lines, each with its line end, copying neighbours as one run.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let mut run = 0..0;
+        for field in &self.list {
+            if !field.live {
+                continue;
+            }
+            let (start, end) = (field.line_start as usize, field.line_end as usize);
+            if start == run.end {
+                run.end = end;
+            } else {
+                out.extend_from_slice(&self.bytes[run]);
+                run = start..end;
+            }
+        }
+        out.extend_from_slice(&self.bytes[run]);
+    }
+
+    fn name(&self, field: &Field) -> &[u8] {
+        &self.bytes[field.line_start as usize..][..field.name_len as usize]
+    }
+
+    fn value(&self, field: &Field) -> &[u8] {
+        &self.bytes[field.value_start as usize..][..field.value_len as usize]
+    }
+}

@@ -1,0 +1,107 @@
+//! Field names the proxy itself acts on, recognised once while parsing.
+
+/// A field name. Everything a proxy has no business with is [`Known::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Known {
+    Other,
+    Authorization,
+    Connection,
+    ContentLength,
+    ContentType,
+    Cookie,
+    Expect,
+    Forwarded,
+    Host,
+    Http2Settings,
+    KeepAlive,
+    ProxyConnection,
+    Referer,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    UserAgent,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedProto,
+    /// Any other `x-forwarded-*`.
+    XForwarded,
+    XRealIp,
+}
+
+impl Known {
+    /// Recognises `name`, in any case.
+    ///
+    /// Length and first letter leave at most two candidates, so an ordinary name costs one comparison or none.
+    #[inline]
+    pub fn of(name: &[u8]) -> Known {
+        let Some(first) = name.first() else { return Known::Other };
+        let (text, known): (&[u8], Known) = match (name.len(), first | 0x20) {
+            (2, b't') => (b"te", Known::Te),
+            (4, b'h') => (b"host", Known::Host),
+            (6, b'c') => (b"cookie", Known::Cookie),
+            (6, b'e') => (b"expect", Known::Expect),
+            (7, b'r') => (b"referer", Known::Referer),
+            (7, b't') => (b"trailer", Known::Trailer),
+            (7, b'u') => (b"upgrade", Known::Upgrade),
+            (9, b'f') => (b"forwarded", Known::Forwarded),
+            (9, b'x') => (b"x-real-ip", Known::XRealIp),
+            (10, b'c') => (b"connection", Known::Connection),
+            (10, b'k') => (b"keep-alive", Known::KeepAlive),
+            (10, b'u') => (b"user-agent", Known::UserAgent),
+            (12, b'c') => (b"content-type", Known::ContentType),
+            (13, b'a') => (b"authorization", Known::Authorization),
+            (14, b'c') => (b"content-length", Known::ContentLength),
+            (14, b'h') => (b"http2-settings", Known::Http2Settings),
+            (16, b'p') => (b"proxy-connection", Known::ProxyConnection),
+            (17, b't') => (b"transfer-encoding", Known::TransferEncoding),
+            (13.., b'x') => return Known::forwarded_family(name),
+            _ => return Known::Other,
+        };
+        if name.eq_ignore_ascii_case(text) { known } else { Known::Other }
+    }
+
+    fn forwarded_family(name: &[u8]) -> Known {
+        let (prefix, rest) = name.split_at(12);
+        if !prefix.eq_ignore_ascii_case(b"x-forwarded-") {
+            return Known::Other;
+        }
+        if rest.eq_ignore_ascii_case(b"for") {
+            Known::XForwardedFor
+        } else if rest.eq_ignore_ascii_case(b"host") {
+            Known::XForwardedHost
+        } else if rest.eq_ignore_ascii_case(b"proto") {
+            Known::XForwardedProto
+        } else {
+            Known::XForwarded
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_recognised_in_any_case_and_nothing_else_is() {
+        for (name, known) in [
+            ("Host", Known::Host),
+            ("hOST", Known::Host),
+            ("Transfer-Encoding", Known::TransferEncoding),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("x-forwarded-proto", Known::XForwardedProto),
+            ("X-FORWARDED-HOST", Known::XForwardedHost),
+            ("x-forwarded-port", Known::XForwarded),
+            ("x-real-ip", Known::XRealIp),
+            ("x-forwarded-", Known::Other),
+            ("x-forwardedxfor", Known::Other),
+            ("hosts", Known::Other),
+            ("hose", Known::Other),
+            ("", Known::Other),
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+        }
+    }
+}

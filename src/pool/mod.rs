@@ -1,0 +1,145 @@
+//! Idle connections to backends, one worker's share, newest first.
+//!
+//! The connection used last is used next: its congestion window is open, its backend least likely to have
+//! given up on it, and those at the bottom grow old and are closed. Deliberately absent: limits on
+//! connections in use, and any watching of idle ones; a connection is looked at when it is taken out,
+//! which costs no system call, and once a second.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::hash::{Map, Set};
+use crate::net::Stream;
+
+/// A connection to a backend that can take a request.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub stream: Stream,
+    /// When it was made.
+    pub opened: Instant,
+    /// Exchanges begun on it.
+    pub n_requests: u64,
+}
+
+impl Connection {
+    /// A connection just made.
+    pub fn new(stream: Stream, opened: Instant) -> Self {
+        Connection { stream, opened, n_requests: 0 }
+    }
+
+    /// Whether the backend has neither closed it nor sent anything unasked. No system call unless the
+    /// reactor saw something arrive.
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// One worker's share of an upstream's `pool`.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Idle connections kept per backend.
+    pub max_idle: usize,
+    /// How long one may stay idle.
+    pub idle: Option<Duration>,
+    /// How old one may become.
+    pub max_age: Option<Duration>,
+    /// Exchanges on one.
+    pub max_requests: Option<u64>,
+}
+
+impl Policy {
+    /// `pool` shared out over `n_workers` workers, at least one connection each unless it is 0.
+    pub fn share(pool: &config::Pool, n_workers: usize) -> Self {
+        let max_idle = match pool.max_idle {
+            0 => 0,
+            n => (n / n_workers.max(1)).max(1),
+        };
+        Policy { max_idle, idle: pool.idle, max_age: pool.max_age, max_requests: pool.max_requests }
+    }
+
+    fn allows(&self, connection: &Connection, now: Instant) -> bool {
+        let young = self.max_age.is_none_or(|max| now.saturating_duration_since(connection.opened) < max);
+        young && self.max_requests.is_none_or(|max| connection.n_requests < max)
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Stack {
+    policy: Policy,
+    idle: VecDeque<Idle>,
+}
+
+/// One worker's idle connections, by backend id.
+#[derive(Debug, Default)]
+pub struct Pool {
+    stacks: RefCell<Map<u64, Stack>>,
+}
+
+impl Pool {
+    /// The connection to `backend` that was used last and is still good. Those that are not are closed.
+    pub fn take(&self, backend: u64, now: Instant) -> Option<Connection> {
+        let mut stacks = self.stacks.borrow_mut();
+        let stack = stacks.get_mut(&backend)?;
+        while let Some(idle) = stack.idle.pop_back() {
+            let fresh = stack.policy.idle.is_none_or(|max| now.saturating_duration_since(idle.since) < max);
+            if fresh && stack.policy.allows(&idle.connection, now) && idle.connection.is_quiet() {
+                return Some(idle.connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps `connection` for the next exchange, as far as `policy` lets it; the oldest makes room.
+    pub fn put(&self, backend: u64, connection: Connection, policy: Policy, now: Instant) {
+        if policy.max_idle == 0 || !policy.allows(&connection, now) {
+            return;
+        }
+        let mut stacks = self.stacks.borrow_mut();
+        let stack = stacks.entry(backend).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
+        stack.policy = policy;
+        while stack.idle.len() >= policy.max_idle {
+            stack.idle.pop_front();
+        }
+        stack.idle.push_back(Idle { connection, since: now });
+    }
+
+    /// Closes what is too old, idle for too long, or was closed by its backend.
+    pub fn sweep(&self, now: Instant) {
+        let mut stacks = self.stacks.borrow_mut();
+        for stack in stacks.values_mut() {
+            let policy = stack.policy;
+            stack.idle.retain(|idle| {
+                policy.idle.is_none_or(|max| now.saturating_duration_since(idle.since) < max)
+                    && policy.allows(&idle.connection, now)
+                    && idle.connection.is_quiet()
+            });
+        }
+        stacks.retain(|_, stack| !stack.idle.is_empty());
+    }
+
+    /// Closes the connections of every backend not in `backends`.
+    pub fn retain(&self, backends: &Set<u64>) {
+        self.stacks.borrow_mut().retain(|backend, _| backends.contains(backend));
+    }
+
+    /// Idle connections kept now.
+    pub fn len(&self) -> usize {
+        self.stacks.borrow().values().map(|stack| stack.idle.len()).sum()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,405 @@
+//! One direction of an exchange: what was decoded from the source goes, re-framed if need be, to the sink.
+
+use std::io::{self, IoSlice, Write as _};
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use rustix::pipe::{SpliceFlags, splice};
+use tokio::io::Interest;
+
+use super::{BUFFER_BYTES, Buffer, Buffers, Pipe, Pipes};
+use crate::http1::{Decoder, Pieces};
+use crate::net::Stream;
+
+/// From how many bytes ahead splice pays. Below it two more system calls cost more than one copy.
+const SPLICE_BYTES_MIN: u64 = 64 * 1024;
+
+/// Reads in a row before other connections get their turn.
+const ROUNDS_MAX: u32 = 16;
+
+/// How the sink frames the body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// As the source does.
+    #[default]
+    AsReceived,
+    /// Data only: the sink counts, or reads until the connection closes.
+    DataOnly,
+    /// Whatever is read becomes a chunk.
+    Chunks,
+}
+
+/// Why a pump stopped before the end.
+#[derive(Debug)]
+pub enum PumpError {
+    /// Reading failed.
+    Source(io::Error),
+    /// The source ended in the middle of the body.
+    Truncated,
+    /// The source's framing is broken.
+    Malformed,
+    /// The body is longer than the limit.
+    TooLong,
+    /// Writing failed.
+    Sink(io::Error),
+}
+
+/// Whom a pump that is not done waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// The source has nothing to read.
+    #[default]
+    Source,
+    /// The sink does not take more.
+    Sink,
+}
+
+/// What a pump borrows from its worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources<'a> {
+    /// Read buffers.
+    pub buffers: &'a Buffers,
+    /// Pipes.
+    pub pipes: &'a Pipes,
+}
+
+/// One direction of an exchange.
+///
+/// What is pending leaves in this order: `out`, then `run` of `buffer`, then `tail`, then the pipe.
+#[derive(Debug, Default)]
+pub struct Pump {
+    /// Bytes to write before anything else: heads, chunk framing.
+    pub out: Vec<u8>,
+    out_at: usize,
+    buffer: Option<Buffer>,
+    run: Range<usize>,
+    tail: &'static [u8],
+    decoder: Decoder,
+    encoding: Encoding,
+    pipe: Option<(Pipe, usize)>,
+    /// The socket refused splice, or the source proved to be a trickle.
+    copies: bool,
+    /// The last read filled the buffer: an endless body that is worth a pipe.
+    bulk: bool,
+    /// The whole body, as a run of the buffer, while it may have to be sent again.
+    replay: Option<Range<usize>>,
+    /// Bytes that were read behind the end of the body; at most one buffer.
+    pub surplus: Vec<u8>,
+    /// Who it waits for when it is pending.
+    pub waiting: Waiting,
+    /// Bytes of body data taken from the source.
+    pub data_bytes: u64,
+    data_bytes_max: u64,
+    /// Set at each step forward, for idle clocks to reset.
+    pub progressed: bool,
+}
+
+impl Pump {
+    /// Makes it ready for a body; what is left in `out` goes before it. `data_bytes_max` bounds the data.
+    pub fn start(&mut self, decoder: Decoder, encoding: Encoding, data_bytes_max: u64) {
+        debug_assert!(self.buffer.is_none() && self.pipe.is_none(), "released before");
+        let replay = Some(0..0);
+        let (out, out_at) = (std::mem::take(&mut self.out), self.out_at);
+        *self = Pump { out, out_at, decoder, encoding, data_bytes_max, replay, ..Pump::default() };
+    }
+
+    /// Gives what it borrowed back to the worker and forgets everything but the memory of `out`.
+    pub fn release(&mut self, resources: Resources<'_>) {
+        if let Some(buffer) = self.buffer.take() {
+            resources.buffers.put(buffer);
+        }
+        // A pipe that still has bytes in it is closed.
+        if let Some((pipe, 0)) = self.pipe.take() {
+            resources.pipes.put(pipe);
+        }
+        self.out.clear();
+        self.out.shrink_to(8192);
+        self.out_at = 0;
+        self.start(Decoder::Done, Encoding::AsReceived, 0);
+    }
+
+    /// Whether the source's body was read to its end.
+    pub fn is_read(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Whether everything that was read was also written.
+    pub fn is_flushed(&self) -> bool {
+        self.out_at == self.out.len() && self.run.is_empty() && self.tail.is_empty() && self.pipe.is_none()
+    }
+
+    /// Whether the body is through.
+    pub fn is_done(&self) -> bool {
+        self.is_read() && self.is_flushed()
+    }
+
+    /// Starts with bytes that were read along with the head: takes what belongs to the body from the front
+    /// of `buffer[range]`, keeps the buffer until that is written and the rest as surplus.
+    ///
+    /// # Errors
+    /// As [`Pump::poll`].
+    pub fn prime(&mut self, buffer: Buffer, range: Range<usize>, resources: Resources<'_>) -> Result<(), PumpError> {
+        let spilled = self.out.len();
+        let result = self.feed(&buffer, range);
+        self.replay = (self.out.len() == spilled).then(|| self.run.clone());
+        self.keep(buffer, resources);
+        result
+    }
+
+    /// Puts a head before everything that is pending; nothing of it was written yet.
+    pub fn set_head(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let spilled = std::mem::take(&mut self.out);
+        if spilled.is_empty() {
+            self.out = spilled;
+            write(&mut self.out);
+        } else {
+            write(&mut self.out);
+            self.out.extend_from_slice(&spilled);
+        }
+    }
+
+    /// Whether everything taken from the source so far can be sent again from memory.
+    pub fn can_replay(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// Starts over, with an empty `out`.
+    pub fn replay(&mut self) {
+        self.out.clear();
+        self.out_at = 0;
+        self.run = self.replay.clone().unwrap_or_default();
+    }
+
+    /// The peer answered: nothing will be sent again.
+    pub fn commit(&mut self, resources: Resources<'_>) {
+        self.replay = None;
+        if self.run.is_empty() {
+            self.give_buffer_back(resources);
+        }
+    }
+
+    /// Moves as much as both sockets allow; ready when the body is through.
+    ///
+    /// # Errors
+    /// Why it can never be.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        sink: &Stream,
+        resources: Resources<'_>,
+    ) -> Poll<Result<(), PumpError>> {
+        for _ in 0..ROUNDS_MAX {
+            ready!(self.poll_flush(cx, sink, resources))?;
+            if self.decoder.is_done() {
+                return Poll::Ready(Ok(()));
+            }
+            self.replay = None;
+            self.waiting = Waiting::Source;
+            match self.splice_bytes(resources) {
+                0 => ready!(self.poll_fill(cx, source, resources))?,
+                n => ready!(self.poll_fill_pipe(cx, source, n))?,
+            }
+        }
+        // Both sides are fast: let others have a turn, and come back.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is pending.
+    ///
+    /// # Errors
+    /// The sink failed.
+    pub fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &Stream,
+        resources: Resources<'_>,
+    ) -> Poll<Result<(), PumpError>> {
+        self.waiting = Waiting::Sink;
+        ready!(self.poll_write_pending(cx, sink)).map_err(PumpError::Sink)?;
+        if self.replay.is_none() {
+            self.give_buffer_back(resources);
+        }
+        ready!(self.poll_drain_pipe(cx, sink, resources)).map_err(PumpError::Sink)?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_pending(&mut self, cx: &mut Context<'_>, sink: &Stream) -> Poll<io::Result<()>> {
+        loop {
+            let out = &self.out[self.out_at..];
+            let run = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer[self.run.clone()]);
+            let written = match (out.is_empty(), run.is_empty(), self.tail.is_empty()) {
+                (true, true, true) => {
+                    self.out.clear();
+                    self.out_at = 0;
+                    return Poll::Ready(Ok(()));
+                }
+                (false, true, true) => sink.poll_write(cx, out),
+                (true, false, true) => sink.poll_write(cx, run),
+                _ => sink.poll_write_vectored(cx, &[IoSlice::new(out), IoSlice::new(run), IoSlice::new(self.tail)]),
+            };
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.consume(n),
+            }
+        }
+    }
+
+    fn consume(&mut self, mut n: usize) {
+        self.progressed = true;
+        let of_out = n.min(self.out.len() - self.out_at);
+        self.out_at += of_out;
+        n -= of_out;
+        let of_run = n.min(self.run.len());
+        self.run.start += of_run;
+        n -= of_run;
+        self.tail = &self.tail[n..];
+    }
+
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        resources: Resources<'_>,
+    ) -> Poll<Result<(), PumpError>> {
+        let mut buffer = resources.buffers.take();
+        let result = match source.poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(0)) => self.end_of_source(),
+            Poll::Ready(Ok(n)) => {
+                self.bulk = n == BUFFER_BYTES;
+                self.feed(&buffer, 0..n)
+            }
+            Poll::Ready(Err(error)) => Err(PumpError::Source(error)),
+            Poll::Pending => {
+                resources.buffers.put(buffer);
+                return Poll::Pending;
+            }
+        };
+        self.keep(buffer, resources);
+        Poll::Ready(result)
+    }
+
+    fn feed(&mut self, buffer: &[u8], range: Range<usize>) -> Result<(), PumpError> {
+        let start = range.start;
+        let mut pieces =
+            Pieces::new(&buffer[range.clone()], &mut self.out, self.encoding == Encoding::AsReceived);
+        let taken = self.decoder.feed(&mut pieces).map_err(|_| PumpError::Malformed)?;
+        let (run, data_bytes) = (pieces.run, pieces.data_bytes);
+        self.run = start + run.start..start + run.end;
+        if start + taken < range.end {
+            self.surplus.extend_from_slice(&buffer[start + taken..range.end]);
+        }
+        if self.encoding == Encoding::Chunks && !self.run.is_empty() {
+            let _ = write!(self.out, "{:x}\r\n", self.run.len());
+            self.tail = b"\r\n";
+        }
+        self.count(data_bytes)
+    }
+
+    fn count(&mut self, data_bytes: u64) -> Result<(), PumpError> {
+        self.data_bytes += data_bytes;
+        self.progressed = true;
+        if self.data_bytes > self.data_bytes_max { Err(PumpError::TooLong) } else { Ok(()) }
+    }
+
+    fn keep(&mut self, buffer: Buffer, resources: Resources<'_>) {
+        debug_assert!(self.buffer.is_none(), "one buffer at a time");
+        if self.run.is_empty() {
+            resources.buffers.put(buffer);
+        } else {
+            self.buffer = Some(buffer);
+        }
+    }
+
+    fn give_buffer_back(&mut self, resources: Resources<'_>) {
+        if let Some(buffer) = self.buffer.take() {
+            resources.buffers.put(buffer);
+        }
+    }
+
+    fn end_of_source(&mut self) -> Result<(), PumpError> {
+        if !matches!(self.decoder, Decoder::UntilClose) {
+            return Err(PumpError::Truncated);
+        }
+        self.decoder = Decoder::Done;
+        if self.encoding == Encoding::Chunks {
+            self.out.extend_from_slice(b"0\r\n\r\n");
+        }
+        Ok(())
+    }
+
+    /// How many bytes splice should move next; 0: copy.
+    fn splice_bytes(&mut self, resources: Resources<'_>) -> usize {
+        let ahead = self.decoder.plain_bytes_ahead();
+        let endless = matches!(self.decoder, Decoder::UntilClose);
+        if self.copies || ahead < SPLICE_BYTES_MIN || (endless && !self.bulk) || self.encoding == Encoding::Chunks {
+            return 0;
+        }
+        if self.pipe.is_none() {
+            self.pipe = resources.pipes.take().map(|pipe| (pipe, 0));
+        }
+        match &self.pipe {
+            Some((pipe, _)) => usize::try_from(ahead).unwrap_or(usize::MAX).min(pipe.capacity),
+            None => 0,
+        }
+    }
+
+    fn poll_fill_pipe(&mut self, cx: &mut Context<'_>, source: &Stream, n_max: usize) -> Poll<Result<(), PumpError>> {
+        let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        loop {
+            let moved = source.try_io(Interest::READABLE, || {
+                splice(source, None, &pipe.writer, None, n_max, flags).map_err(io::Error::from)
+            });
+            match moved {
+                Ok(0) => return Poll::Ready(self.end_of_source()),
+                Ok(n) => {
+                    *held += n;
+                    self.bulk = n >= BUFFER_BYTES;
+                    self.decoder.advance(n as u64);
+                    return Poll::Ready(self.count(n as u64));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match source.poll_readable(cx) {
+                    Poll::Ready(result) => result.map_err(PumpError::Source)?,
+                    Poll::Pending => return Poll::Pending,
+                },
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    self.copies = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) => return Poll::Ready(Err(PumpError::Source(error))),
+            }
+        }
+    }
+
+    fn poll_drain_pipe(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &Stream,
+        resources: Resources<'_>,
+    ) -> Poll<io::Result<()>> {
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        while let Some((pipe, held)) = &mut self.pipe {
+            if *held == 0 {
+                if let Some((pipe, _)) = self.pipe.take() {
+                    resources.pipes.put(pipe);
+                }
+                break;
+            }
+            let moved = sink.try_io(Interest::WRITABLE, || {
+                splice(&pipe.reader, None, sink, None, *held, flags).map_err(io::Error::from)
+            });
+            match moved {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => {
+                    *held -= n;
+                    self.progressed = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(sink.poll_writable(cx))?,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

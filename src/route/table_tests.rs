@@ -1,0 +1,248 @@
+//! Tests of the route table: tables for the rules, and a naive matcher that it must agree with.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn spec(hosts: &[&str], path: &str) -> RouteSpec {
+    let hosts = hosts
+        .iter()
+        .map(|host| match host.strip_prefix("*.") {
+            Some(suffix) => HostPattern::Wildcard(suffix.to_owned()),
+            None => HostPattern::Exact((*host).to_owned()),
+        })
+        .collect();
+    let path = match path.split_at_checked(1) {
+        Some(("=", path)) => PathPattern::Exact(path.to_owned()),
+        Some(("^", path)) => PathPattern::Prefix(path.to_owned()),
+        _ => PathPattern::Any,
+    };
+    RouteSpec { hosts, path }
+}
+
+fn check(specs: &[RouteSpec], cases: &[(&str, &str, Option<usize>)]) {
+    let table = RouteTable::compile(specs);
+    for (host, path, expected) in cases {
+        let found = table.find(host.as_bytes(), path.as_bytes());
+        assert_eq!(found, *expected, "host {host:?} path {path:?}");
+    }
+}
+
+#[test]
+fn an_empty_table_matches_nothing() {
+    check(&[], &[("", "/", None), ("a.example", "/x", None), ("", "", None)]);
+}
+
+#[test]
+fn a_route_without_host_and_path_matches_everything() {
+    check(
+        &[spec(&[], "")],
+        &[("", "/", Some(0)), ("a.example", "/x/y", Some(0)), ("", "*", Some(0))],
+    );
+}
+
+#[test]
+fn an_exact_host_beats_wildcards_and_the_longest_wildcard_beats_shorter_ones() {
+    let specs = [
+        spec(&[], ""),
+        spec(&["*.example"], ""),
+        spec(&["*.shop.example"], ""),
+        spec(&["www.shop.example"], ""),
+    ];
+    check(
+        &specs,
+        &[
+            ("www.shop.example", "/", Some(3)),
+            ("img.shop.example", "/", Some(2)),
+            ("a.b.shop.example", "/", Some(2)),
+            ("shop.example", "/", Some(1)),
+            ("example", "/", Some(0)),
+            ("notexample", "/", Some(0)),
+            (".example", "/", Some(0)),
+            ("", "/", Some(0)),
+        ],
+    );
+}
+
+#[test]
+fn a_wildcard_is_one_or_more_labels_and_never_the_name_itself() {
+    check(
+        &[spec(&["*.x.example"], "")],
+        &[
+            ("x.example", "/", None),
+            ("a.x.example", "/", Some(0)),
+            ("a.b.x.example", "/", Some(0)),
+            ("ax.example", "/", None),
+        ],
+    );
+}
+
+#[test]
+fn a_host_without_a_route_for_the_path_falls_through_to_wildcards_and_any() {
+    let specs = [
+        spec(&["a.example"], "^/api"),
+        spec(&["*.example"], "=/about"),
+        spec(&[], "^/static"),
+        spec(&[], ""),
+    ];
+    check(
+        &specs,
+        &[
+            ("a.example", "/api/1", Some(0)),
+            ("a.example", "/about", Some(1)),
+            ("a.example", "/static/x", Some(2)),
+            ("a.example", "/other", Some(3)),
+        ],
+    );
+}
+
+#[test]
+fn an_exact_path_beats_prefixes_and_the_longest_prefix_beats_shorter_ones() {
+    let specs = [
+        spec(&[], "^/a"),
+        spec(&[], "^/a/b/c"),
+        spec(&[], "^/a/b"),
+        spec(&[], "=/a/b/c"),
+        spec(&[], "^"),
+        spec(&[], ""),
+    ];
+    check(
+        &specs,
+        &[
+            ("", "/a/b/c", Some(3)),
+            ("", "/a/b/c/", Some(1)),
+            ("", "/a/b/c/d", Some(1)),
+            ("", "/a/b/cd", Some(2)),
+            ("", "/a/x", Some(0)),
+            ("", "/a", Some(0)),
+            ("", "/ab", Some(4)),
+            ("", "/", Some(4)),
+            ("", "*", Some(5)),
+        ],
+    );
+}
+
+#[test]
+fn a_prefix_matches_whole_segments_only() {
+    check(
+        &[spec(&[], "^/api")],
+        &[
+            ("", "/api", Some(0)),
+            ("", "/api/", Some(0)),
+            ("", "/api/x", Some(0)),
+            ("", "/apix", None),
+            ("", "/ap", None),
+            ("", "/x/api", None),
+            ("", "//api", None),
+        ],
+    );
+}
+
+#[test]
+fn a_prefix_written_with_a_trailing_slash_is_the_same_prefix() {
+    check(&[spec(&[], "^/api/")], &[("", "/api", Some(0)), ("", "/api/x", Some(0))]);
+    check(&[spec(&[], "^/")], &[("", "/", Some(0)), ("", "/x", Some(0))]);
+}
+
+#[test]
+fn file_order_decides_between_equals() {
+    check(&[spec(&["a"], "^/x"), spec(&["a"], "^/x")], &[("a", "/x", Some(0))]);
+    check(&[spec(&[], ""), spec(&[], "")], &[("a", "/x", Some(0))]);
+}
+
+#[test]
+fn prefixes_longer_than_the_length_mask_are_found() {
+    let long = format!("/{}", "a".repeat(100));
+    let specs = [spec(&[], &format!("^{long}")), spec(&[], "^/b")];
+    check(
+        &specs,
+        &[
+            ("", &format!("{long}/x"), Some(0)),
+            ("", &long, Some(0)),
+            ("", &format!("{long}b/x"), None),
+            ("", &format!("/b/{long}"), Some(1)),
+        ],
+    );
+}
+
+#[test]
+fn routes_are_offered_in_rank_order_until_one_is_accepted() {
+    let specs = [
+        spec(&[], ""),
+        spec(&["a"], ""),
+        spec(&["a"], "^/x"),
+        spec(&["a"], "=/x"),
+        spec(&[], "=/x"),
+    ];
+    let table = RouteTable::compile(&specs);
+    let mut offered = Vec::new();
+    let found = table.find_where(b"a", b"/x", |route| {
+        offered.push(route);
+        false
+    });
+    assert_eq!(found, None);
+    assert_eq!(offered, [3, 2, 1, 4, 0]);
+    assert_eq!(table.find_where(b"a", b"/x", |route| route == 1), Some(1));
+}
+
+/// The rules, said as slowly as possible.
+fn naive(specs: &[RouteSpec], host: &str, path: &str) -> Option<usize> {
+    let mut best = None;
+    for (index, spec) in specs.iter().enumerate() {
+        let host_rank = if spec.hosts.is_empty() {
+            Some(0)
+        } else {
+            let rank = |pattern: &HostPattern| match pattern {
+                HostPattern::Exact(name) => (name == host).then_some(usize::MAX),
+                HostPattern::Wildcard(suffix) => host
+                    .strip_suffix(suffix.as_str())
+                    .and_then(|rest| rest.strip_suffix('.'))
+                    .is_some_and(|rest| !rest.is_empty())
+                    .then_some(suffix.len() + 1),
+            };
+            spec.hosts.iter().filter_map(rank).max()
+        };
+        let path_rank = match &spec.path {
+            PathPattern::Any => Some(0),
+            PathPattern::Exact(exact) => (exact == path).then_some(usize::MAX),
+            PathPattern::Prefix(prefix) => path
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                .then_some(prefix.len() + 1),
+        };
+        if let (Some(host_rank), Some(path_rank)) = (host_rank, path_rank) {
+            let rank = (host_rank, path_rank);
+            if best.is_none_or(|(best_rank, _)| rank > best_rank) {
+                best = Some((rank, index));
+            }
+        }
+    }
+    best.map(|(_, index)| index)
+}
+
+proptest! {
+    #[test]
+    fn the_table_agrees_with_a_naive_matcher(
+        routes in prop::collection::vec(
+            (prop::collection::vec("(\\*\\.)?[ab](\\.[ab]){0,2}", 0..3), "|[=^](/[ab]{1,2}){1,4}"),
+            0..30,
+        ),
+        lookups in prop::collection::vec(("|[ab](\\.[ab]){0,4}", "(/[ab]{0,2}){1,6}"), 1..30),
+    ) {
+        let specs: Vec<_> = routes
+            .iter()
+            .map(|(hosts, path)| spec(&hosts.iter().map(String::as_str).collect::<Vec<_>>(), path))
+            .collect();
+        let table = RouteTable::compile(&specs);
+        for (host, path) in &lookups {
+            let found = table.find(host.as_bytes(), path.as_bytes());
+            prop_assert_eq!(found, naive(&specs, host, path), "host {} path {}", host, path);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_lookup_fail(host: Vec<u8>, path: Vec<u8>) {
+        let table = RouteTable::compile(&[spec(&["*.a"], "^/a"), spec(&[], "^/b"), spec(&["b"], "=/")]);
+        let _ = table.find(&host, &path);
+    }
+}
