@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::event::{Event, Request};
 use super::fleet::{Fleet, Order};
 use super::graveyard::Graveyard;
-use super::handle::Wish;
+use super::handle::{Ended, Wish};
 use super::prepare::{Basis, Settings};
 use super::reload::{ReloadError, Reloads};
 use super::resolve::Resolver;
@@ -63,8 +63,8 @@ pub(super) struct Controller {
 
 impl Controller {
     /// Decides about one event after the other until the process is to end; returns how many connections
-    /// the end cut.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> usize {
+    /// the end cut, and the live state.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Ended {
         while let Some(event) = events.recv().await {
             match event {
                 Event::Reload(request) if self.stopping == Stopping::No => {
@@ -100,7 +100,8 @@ impl Controller {
                 self.store_members();
             }
         }
-        self.finish().await
+        let n_cut = self.finish().await;
+        Ended { n_cut, registry: self.registry }
     }
 
     /// What a preparation starts from.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Builder;
@@ -100,31 +100,31 @@ fn control_thread(
     ready: Ready,
     inbox: mpsc::Receiver<Event>,
     started: &blocking::SyncSender<io::Result<()>>,
-) -> usize {
+) -> Option<Ended> {
     let runtime =
         Builder::new_current_thread().enable_all().max_blocking_threads(HELPERS_MAX).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = started.send(Err(error));
-            return 0;
+            return None;
         }
     };
-    let n_cut = runtime.block_on(async move {
+    let ended = runtime.block_on(async move {
         if controller.settings.handle_signals
             && let Err(error) = signals::forward(&controller.events)
         {
             let _ = started.send(Err(error));
-            return 0;
+            return None;
         }
         tokio::spawn(ticks(controller.events.clone()));
         controller.commit(ready).await;
         let _ = started.send(Ok(()));
-        controller.run(inbox).await
+        Some(controller.run(inbox).await)
     });
     // A helper may hang in the system's resolver: it ends with the process, and nobody waits for it.
     runtime.shutdown_background();
-    n_cut
+    ended
 }
 
 async fn ticks(events: mpsc::Sender<Event>) {
@@ -168,7 +168,7 @@ pub struct Handle {
     events: mpsc::Sender<Event>,
     bound: Arc<Mutex<Vec<Bound>>>,
     wish: Arc<Wish>,
-    thread: Option<JoinHandle<usize>>,
+    thread: Option<JoinHandle<Option<Ended>>>,
 }
 
 impl Handle {
@@ -211,13 +211,32 @@ impl Handle {
         }
     }
 
-    /// Waits until the control thread has ended; how many connections were cut by then. 0 when called again.
-    pub fn join(&mut self) -> usize {
-        let Some(thread) = self.thread.take() else { return 0 };
+    /// Waits until the control thread has ended; `None` when called again, or if it ended by a fault.
+    pub fn join(&mut self) -> Option<Ended> {
+        let thread = self.thread.take()?;
         thread.join().unwrap_or_else(|_| {
             tracing::error!("the control thread ended by a fault");
-            0
+            None
         })
+    }
+}
+
+/// What a control thread leaves behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// Connections that were open when the workers were told to end.
+    pub n_cut: usize,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Ended {
+    /// Waits, for at most `timeout`, until the log lines that workers have handed over are written. To be
+    /// called once the workers have ended.
+    pub fn flush_logs(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        for writer in self.registry.writers() {
+            writer.flush(deadline.saturating_duration_since(Instant::now()));
+        }
     }
 }
 

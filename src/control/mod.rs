@@ -19,7 +19,7 @@ mod watch;
 
 pub use controller::Bound;
 pub use fleet::{Fleet, Order};
-pub use handle::{Handle, Launch};
+pub use handle::{Ended, Handle, Launch};
 pub use prepare::{Loader, Settings};
 pub use reload::{ReloadError, Reloaded};
 pub use resolve::Lookup;

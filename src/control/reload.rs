@@ -5,13 +5,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::controller::{Controller, OpenSocket};
 use super::event::{Event, Reply, Request};
 use super::fleet::Order;
 use super::prepare::{self, Ready};
-use crate::config::{Failure, Report};
-use crate::snapshot::names_of;
+use super::resolve::Answer;
+use crate::config::{Config, Failure, Loaded, Report, Severity};
+use crate::log::operator;
+use crate::net;
+use crate::snapshot::{HostPort, names_of};
 
 /// What a reload did.
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ pub enum ReloadError {
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReloadError::Problems(report) => f.write_str(&report.summary()),
+            ReloadError::Problems(report) => report.fmt(f),
             ReloadError::Io(text) => f.write_str(text),
         }
     }
@@ -48,7 +52,7 @@ impl From<Failure> for ReloadError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Problems(report) => ReloadError::Problems(report),
-            Failure::Io(text) => ReloadError::Io(text),
+            Failure::Io(failure) => ReloadError::Io(failure.to_string()),
         }
     }
 }
@@ -154,7 +158,7 @@ impl Controller {
                 );
                 tracing::info!(
                     listener = &*wanted.listener,
-                    bind = %crate::net::display(&bound.bound),
+                    bind = %net::display(&bound.bound),
                     "listening"
                 );
                 self.sockets.push(OpenSocket { wanted, bound: bound.bound, file: bound.file });
@@ -166,7 +170,7 @@ impl Controller {
             let socket = open.wanted.socket;
             tracing::info!(
                 listener = &*open.wanted.listener,
-                bind = %crate::net::display(&open.bound),
+                bind = %net::display(&open.bound),
                 "no longer listening; its connections finish"
             );
             orders.extend(
@@ -185,15 +189,16 @@ impl Controller {
     /// The controller's own part of a commit: what it remembers of the configuration.
     fn adopt(
         &mut self,
-        loaded: crate::config::Loaded,
-        answers: Vec<(crate::snapshot::HostPort, super::resolve::Answer)>,
+        loaded: Loaded,
+        answers: Vec<(HostPort, Answer)>,
         generation: u64,
     ) -> Reloaded {
-        let now = std::time::Instant::now();
+        let now = Instant::now();
         let notes = self.unapplied(&loaded.config);
         for note in &notes {
             tracing::warn!(note, "a change needs a restart");
         }
+        operator::configure(&loaded.config.log);
         self.config = loaded.config;
         self.resolver.keep(&names_of(&self.config), now);
         for (name, answer) in answers {
@@ -202,7 +207,7 @@ impl Controller {
         self.fleet.limit_connections(self.config.global.max_connections);
         self.publish_bound();
         self.watch_files();
-        tell_warnings(&loaded.warnings);
+        tell_problems(&loaded.warnings);
         tracing::info!(
             generation,
             listeners = self.config.listeners.len(),
@@ -214,7 +219,7 @@ impl Controller {
     }
 
     /// What `config` writes that only a restart can apply.
-    fn unapplied(&self, config: &crate::config::Config) -> Vec<String> {
+    fn unapplied(&self, config: &Config) -> Vec<String> {
         let wanted = prepare::n_workers(config);
         let running = self.n_workers;
         if wanted == running {
@@ -237,13 +242,20 @@ fn tell_refusal(error: &ReloadError) {
                 problems = report.summary(),
                 "reload refused; the configuration in service stays"
             );
+            tell_problems(report);
         }
     }
 }
 
-fn tell_warnings(warnings: &Report) {
-    if !warnings.is_empty() {
-        tracing::warn!(warnings = warnings.summary(), "the configuration is odd");
+/// One event for each problem, with what an operator needs to find and mend it.
+fn tell_problems(report: &Report) {
+    for problem in report.problems() {
+        let at = problem.location.to_string();
+        let help = problem.help.as_deref().unwrap_or_default();
+        match problem.severity {
+            Severity::Error => tracing::error!(at, help, "{}", problem.message),
+            Severity::Warning => tracing::warn!(at, help, "{}", problem.message),
+        }
     }
 }
 

@@ -114,10 +114,11 @@ impl Occupancy {
         self.workers.iter().map(|worker| worker.load(Relaxed)).collect()
     }
 
-    /// Sets the limit on [`total`](Self::total). Connections beyond it stay.
-    pub(super) fn set_max(&self, max: usize) {
-        self.max.store(max, Relaxed);
+    /// Sets the limit on [`total`](Self::total); returns the former. Connections beyond it stay.
+    pub(super) fn set_max(&self, max: usize) -> usize {
+        let before = self.max.swap(max, Relaxed);
         self.freed.notify_waiters();
+        before
     }
 
     /// The counts of a socket, shared by the workers. Kept for as long as anybody holds them.

@@ -242,9 +242,11 @@ fn entries(
                 .overridden_by(&upstream.timeouts)
         })
         .collect();
+    let name: Arc<str> = listener.name.as_str().into();
     let entry = |(&upstream, route): (&usize, &Arc<str>)| RouteEntry {
         upstream,
         policy: Arc::new(Policy {
+            listener: Arc::clone(&name),
             route: Arc::clone(route),
             upstream: Arc::clone(&upstreams[upstream].name),
             timeouts: timeouts[upstream],
