@@ -16,7 +16,7 @@ use super::prepare::{Basis, Settings};
 use super::reload::{ReloadError, Reloads};
 use super::resolve::Resolver;
 use super::stop::Stopping;
-use super::watch::{self, Watched};
+use super::watch::{self, Marks, Watched};
 use crate::config::{Bind, Config};
 use crate::hash::Set;
 use crate::net::SocketFile;
@@ -116,6 +116,7 @@ impl Controller {
             registry: Arc::clone(&self.registry),
             names: self.resolver.names(),
             open: self.sockets.iter().map(|open| open.wanted.socket).collect(),
+            files: self.config.files.clone(),
             own_ports: self.sockets.iter().filter_map(port).collect(),
         }
     }
@@ -149,15 +150,18 @@ impl Controller {
     }
 
     /// Starts watching, or tells the watcher which files count now.
-    pub(super) fn watch_files(&mut self) {
+    pub(super) fn watch_files(&mut self, marks: Marks) {
         let wanted = self.settings.watch || self.config.reload.watch;
-        let files = if wanted { self.config.files.clone() } else { Vec::new() };
+        let (files, marks) = match wanted {
+            true => (self.config.files.clone(), marks),
+            false => Default::default(),
+        };
         match &self.watched {
-            Some(watched) => watched.set(files),
+            Some(watched) => watched.set(files, marks),
             None if files.is_empty() => {}
             None => {
                 let watched = Arc::new(Watched::default());
-                watched.set(files);
+                watched.set(files, marks);
                 tokio::spawn(watch::run(Arc::clone(&watched), self.events.clone()));
                 self.watched = Some(watched);
             }

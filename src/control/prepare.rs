@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::reload::ReloadError;
 use super::resolve::{self, Answer, Lookup};
+use super::watch::{self, Marks};
 use crate::config::{self, Failure, Loaded, Source};
 use crate::hash::Set;
 use crate::net::{self, Listening};
@@ -70,6 +72,8 @@ pub(super) struct Basis {
     pub(super) open: Set<SocketId>,
     /// TCP ports that they hold.
     pub(super) own_ports: Vec<u16>,
+    /// Files of the configuration in service.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// A configuration that only has to be stored.
@@ -78,6 +82,8 @@ pub(super) struct Ready {
     pub(super) loaded: Loaded,
     pub(super) n_workers: usize,
     pub(super) draft: Draft,
+    /// The files' marks as of the time they were read, or earlier.
+    pub(super) marks: Marks,
     /// What the new names answered.
     pub(super) answers: Vec<(HostPort, Answer)>,
     /// The new sockets.
@@ -86,8 +92,14 @@ pub(super) struct Ready {
 
 /// Prepares a configuration on top of `basis`.
 pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, ReloadError> {
+    // Marked before they are read: a change while we read is then seen as one.
+    let before = watch::marks(&known_files(&settings.source, &basis.files));
     let loaded = (settings.loader)(&settings.source)?;
     let config = &loaded.config;
+    let mut marks = watch::marks(&config.files);
+    for (file, mark) in &mut marks {
+        *mark = before.get(file).copied().unwrap_or(*mark);
+    }
     let n_workers = basis.n_workers.unwrap_or_else(|| n_workers(config));
     let mut unknown = names_of(config);
     unknown.retain(|name| !basis.names.contains_key(name));
@@ -105,7 +117,15 @@ pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, Reloa
             .map_err(|error| ReloadError::Io(format!("listener {}: {error}", wanted.listener)))?;
         listening.push((wanted.socket, bound));
     }
-    Ok(Ready { loaded, n_workers, draft, answers, listening })
+    Ok(Ready { loaded, n_workers, draft, marks, answers, listening })
+}
+
+fn known_files(source: &Source, before: &[PathBuf]) -> Vec<PathBuf> {
+    let main = match source {
+        Source::File(path) => Some(path),
+        Source::Text { .. } => None,
+    };
+    main.into_iter().chain(before).cloned().collect()
 }
 
 /// The number of workers that `config` asks for.

@@ -12,6 +12,7 @@ use super::event::{Event, Reply, Request};
 use super::fleet::Order;
 use super::prepare::{self, Ready};
 use super::resolve::Answer;
+use super::watch::Marks;
 use crate::config::{Config, Failure, Loaded, Report, Severity};
 use crate::log::operator;
 use crate::net;
@@ -134,7 +135,7 @@ impl Controller {
 
     /// Puts a prepared configuration into service. Cannot fail.
     pub(super) async fn commit(&mut self, ready: Ready) -> Reloaded {
-        let Ready { loaded, draft, answers, mut listening, .. } = ready;
+        let Ready { loaded, draft, marks, answers, mut listening, .. } = ready;
         let mut gone = std::mem::take(&mut self.sockets);
         let mut orders = Vec::new();
         for wanted in draft.sockets {
@@ -183,7 +184,7 @@ impl Controller {
         }
         self.graveyard.bury(last);
         self.replace_registry(draft.registry);
-        self.adopt(loaded, answers, generation)
+        self.adopt(loaded, answers, generation, marks)
     }
 
     /// The controller's own part of a commit: what it remembers of the configuration.
@@ -192,6 +193,7 @@ impl Controller {
         loaded: Loaded,
         answers: Vec<(HostPort, Answer)>,
         generation: u64,
+        marks: Marks,
     ) -> Reloaded {
         let now = Instant::now();
         let notes = self.unapplied(&loaded.config);
@@ -206,7 +208,7 @@ impl Controller {
         }
         self.fleet.limit_connections(self.config.global.max_connections);
         self.publish_bound();
-        self.watch_files();
+        self.watch_files(marks);
         tell_problems(&loaded.warnings);
         tracing::info!(
             generation,

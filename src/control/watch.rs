@@ -5,7 +5,7 @@
 //! files, so that neither a lost nor a superfluous notice matters. Without the kernel's help (no inotify
 //! watches left, say) the files are looked at every two seconds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,41 +21,46 @@ use super::event::{Event, Request};
 /// The files to watch, shared by the controller, which knows them, and the task that watches.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
-    files: Mutex<Vec<PathBuf>>,
+    wanted: Mutex<Option<Wanted>>,
     wake: Notify,
 }
 
+#[derive(Debug)]
+struct Wanted {
+    files: Vec<PathBuf>,
+    marks: Marks,
+}
+
 impl Watched {
-    /// Watches `files` from now on, and nothing else.
-    pub(super) fn set(&self, files: Vec<PathBuf>) {
-        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    /// Watches `files` from now on, and nothing else. `marks` are theirs as of the time they were read.
+    pub(super) fn set(&self, files: Vec<PathBuf>, marks: Marks) {
+        let wanted = Wanted { files, marks };
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
         self.wake.notify_one();
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn take(&self) -> Option<Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// Sends a reload for each change of the watched files. Ends with the controller.
 pub(super) async fn run(watched: Arc<Watched>, events: mpsc::Sender<Event>) {
-    let mut files = watched.files();
-    let mut seen = look(files.clone()).await;
-    let mut watcher = watch(&files, &watched);
+    let mut files = Vec::new();
+    let mut seen = Marks::default();
+    let mut watcher = None;
     while !events.is_closed() {
-        let waiting = watched.wake.notified();
         match &watcher {
-            Some(_) => waiting.await,
-            None => drop(timeout(LOOK_EVERY, waiting).await),
+            Some(_) => watched.wake.notified().await,
+            None => drop(timeout(LOOK_EVERY, watched.wake.notified()).await),
         }
         settle(&watched.wake).await;
-        let now = watched.files();
-        if now != files {
-            // Other files, other marks: what they hold has just been read.
-            seen = look(now.clone()).await;
-            watcher = watch(&now, &watched);
-            files = now;
-            continue;
+        if let Some(wanted) = watched.take() {
+            seen = wanted.marks;
+            if wanted.files != files {
+                files = wanted.files;
+                watcher = watch(&files, &watched);
+            }
         }
         let found = look(files.clone()).await;
         if found != seen {
@@ -109,16 +114,18 @@ fn watch(files: &[PathBuf], watched: &Arc<Watched>) -> Option<RecommendedWatcher
     }
 }
 
-/// What tells one state of the files from another.
-type Marks = Vec<(PathBuf, Option<(u64, u64, i64, i64)>)>;
+/// What tells one state of the files from another: inode, length, and when it was changed. `None` is a file
+/// that is not there.
+pub(super) type Marks = BTreeMap<PathBuf, Option<(u64, u64, i64, i64)>>;
 
 async fn look(files: Vec<PathBuf>) -> Marks {
     let work = tokio::task::spawn_blocking(move || marks(&files));
     work.await.unwrap_or_default()
 }
 
-/// The files themselves and, since a new one may match an `include`, every `.toml` beside them.
-fn marks(files: &[PathBuf]) -> Marks {
+/// The marks of the files themselves and, since a new one may match an `include`, of every `.toml` beside
+/// them. Blocks.
+pub(super) fn marks(files: &[PathBuf]) -> Marks {
     let mut paths: BTreeSet<PathBuf> = files.iter().cloned().collect();
     for directory in directories(files) {
         let Ok(entries) = fs::read_dir(directory) else { continue };
@@ -131,13 +138,8 @@ fn marks(files: &[PathBuf]) -> Marks {
         let metadata = fs::metadata(path).ok()?;
         Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
     };
-    paths
-        .into_iter()
-        .map(|path| {
-            let mark = mark(&path);
-            (path, mark)
-        })
-        .collect()
+    let marked = |path: PathBuf| (path.clone(), mark(&path));
+    paths.into_iter().map(marked).collect()
 }
 
 /// How long nothing may happen before the files are looked at.

@@ -274,3 +274,87 @@ const SLACK: usize = 2;
 
 /// How long an acceptor at a limit waits at most before it looks again.
 const LIMITS_EVERY: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(occupancy: &Arc<Occupancy>, share: &Arc<SocketShare>, worker: usize) -> Place {
+        occupancy.reserve(share, None).expect("room").occupy(worker)
+    }
+
+    #[test]
+    fn limits_hold_exactly_and_a_dropped_place_is_free_again() {
+        let occupancy = Arc::new(Occupancy::new(2));
+        let (a, b) = (occupancy.socket(SocketId(1)), occupancy.socket(SocketId(2)));
+        occupancy.set_max(3);
+        let first = occupancy.reserve(&a, Some(2)).expect("room");
+        let _second = occupancy.reserve(&a, Some(2)).expect("room");
+        assert_eq!(occupancy.reserve(&a, Some(2)).expect_err("full"), Full::Listener);
+        let _third = occupancy.reserve(&b, Some(2)).expect("room");
+        assert_eq!(occupancy.reserve(&b, Some(2)).expect_err("full"), Full::Process);
+        assert_eq!(occupancy.total(), 3);
+        drop(first);
+        occupancy.reserve(&a, Some(2)).expect("room again");
+    }
+
+    #[test]
+    fn being_full_is_news_once_until_a_tenth_is_free_again() {
+        let occupancy = Arc::new(Occupancy::new(1));
+        let share = occupancy.socket(SocketId(1));
+        occupancy.set_max(10);
+        let mut places: Vec<Place> = (0..10).map(|_| place(&occupancy, &share, 0)).collect();
+        assert!(occupancy.is_news(&share, Full::Process));
+        assert!(!occupancy.is_news(&share, Full::Process));
+        places.pop();
+        places.push(place(&occupancy, &share, 0));
+        assert!(occupancy.is_news(&share, Full::Process), "nine of ten taken was a tenth free");
+        assert!(!occupancy.is_news(&share, Full::Process));
+        assert!(occupancy.is_news(&share, Full::Listener), "an episode of its own");
+    }
+
+    #[test]
+    fn peers_are_counted_per_socket_and_forgotten_with_their_last_connection() {
+        let occupancy = Arc::new(Occupancy::new(1));
+        let share = occupancy.socket(SocketId(1));
+        let (x, y) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let mut places: Vec<Place> = (0..4).map(|_| place(&occupancy, &share, 0)).collect();
+        assert!(!places[0].count_peer(x, 2));
+        assert!(!places[1].count_peer(x, 2));
+        assert!(places[2].count_peer(x, 2));
+        assert!(!places[3].count_peer(y, 2));
+        places.truncate(1);
+        assert_eq!(share.peers.lock().expect("no panic").len(), 1);
+        let mut again = place(&occupancy, &share, 0);
+        assert!(!again.count_peer(x, 2));
+        drop((places, again));
+        assert!(share.peers.lock().expect("no panic").is_empty(), "bounded by the connections");
+        assert_eq!((occupancy.total(), occupancy.by_worker()), (0, vec![0]));
+    }
+
+    #[test]
+    fn a_worker_over_its_share_gives_to_the_one_that_holds_least() {
+        let occupancy = Arc::new(Occupancy::new(4));
+        let share = occupancy.socket(SocketId(1));
+        let mut places = Vec::new();
+        for _ in 0..16 {
+            // The kernel's hash puts every connection on worker 2.
+            let reserved = occupancy.reserve(&share, None).expect("room");
+            places.push(reserved.occupy(occupancy.worker_for(2)));
+        }
+        let held = occupancy.by_worker();
+        assert!(held.iter().all(|held| (1..=7).contains(held)), "{held:?}");
+        places[0].move_to(3);
+        assert_eq!(occupancy.by_worker().iter().sum::<usize>(), 16);
+    }
+
+    #[test]
+    fn counts_of_a_socket_are_shared_and_go_with_their_last_holder() {
+        let occupancy = Arc::new(Occupancy::new(1));
+        let share = occupancy.socket(SocketId(1));
+        assert!(Arc::ptr_eq(&share, &occupancy.socket(SocketId(1))));
+        drop(share);
+        let _other = occupancy.socket(SocketId(2));
+        assert_eq!(occupancy.sockets.lock().expect("no panic").len(), 1);
+    }
+}

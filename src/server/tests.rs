@@ -2,10 +2,9 @@
 //! happens inside a connection is the proxy's to test.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -167,7 +166,8 @@ fn a_refused_reload_changes_nothing_and_tells_every_problem() {
     let (before, bound) = (current(&daemon), daemon.bound());
     let untouched = || Arc::ptr_eq(&before, &current(&daemon)) && bound == daemon.bound();
 
-    fs::write(&file, toml("nonsense = 1\nworkers = 0", &listener("a", LOCAL), BACKEND)).expect("written");
+    fs::write(&file, toml("nonsense = 1\nworkers = 0", &listener("a", LOCAL), BACKEND))
+        .expect("written");
     let ReloadError::Problems(report) = daemon.reload().expect_err("problems") else {
         panic!("not problems")
     };
@@ -177,7 +177,8 @@ fn a_refused_reload_changes_nothing_and_tells_every_problem() {
     // One new listener could be bound, the other not: neither stays.
     let holder = TcpListener::bind(LOCAL).expect("bound");
     let taken = holder.local_addr().expect("an address").to_string();
-    let free = TcpListener::bind(LOCAL).expect("bound").local_addr().expect("an address").to_string();
+    let free =
+        TcpListener::bind(LOCAL).expect("bound").local_addr().expect("an address").to_string();
     let listeners = listener("a", LOCAL) + &listener("free", &free) + &listener("taken", &taken);
     fs::write(&file, toml("", &listeners, BACKEND)).expect("written");
     match daemon.reload() {
@@ -192,4 +193,169 @@ fn a_refused_reload_changes_nothing_and_tells_every_problem() {
     assert!(untouched());
     fs::write(&file, &good).expect("written");
     assert_eq!(daemon.reload().expect("good again").generation, 2);
+}
+
+#[test]
+fn reloads_asked_for_at_once_all_get_an_answer() {
+    let daemon = start(text(toml("workers = 1", &listener("a", LOCAL), BACKEND)));
+    let generations: Vec<u64> = thread::scope(|scope| {
+        let reload = || daemon.reload().expect("reloaded").generation;
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(reload)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let last = current(&daemon).generation;
+    assert!(generations.contains(&last) && generations.iter().all(|at| (2..=last).contains(at)));
+    assert!(last <= 9, "no more reloads than were asked for: {last}");
+}
+
+#[test]
+fn a_changed_number_of_workers_is_told_and_not_applied() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("forebay.toml");
+    fs::write(&file, toml("workers = 1", &listener("a", LOCAL), BACKEND)).expect("written");
+    let daemon = start(Source::File(file.clone()));
+    fs::write(&file, toml("workers = 3", &listener("a", LOCAL), BACKEND)).expect("written");
+    let notes = daemon.reload().expect("reloaded").notes;
+    assert!(notes.len() == 1 && notes[0].contains("restart"), "{notes:?}");
+    assert_eq!(daemon.worker_connections().len(), 1);
+    assert!(daemon.reload().expect("reloaded").generation == 3);
+}
+
+#[test]
+fn connections_beyond_the_process_limit_wait_until_one_ends() {
+    let global = "workers = 2\nmax_connections = 2";
+    let daemon = start(text(toml(global, &listener("a", LOCAL), BACKEND)));
+    let mut clients = connect(address(&daemon, "a"), 4);
+    until("two connections", || open(&daemon) == 2);
+    assert_eq!(accepted(&daemon), 2);
+    // Which two were accepted is not known: ending three ends at least one of them.
+    clients.truncate(1);
+    until("all were accepted in turn", || accepted(&daemon) == 4);
+    until("one is left", || open(&daemon) == 1);
+}
+
+#[test]
+fn a_listener_limit_holds_for_that_listener_and_changes_with_a_reload() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("forebay.toml");
+    let write = |limit: &str| {
+        let a = listener("a", LOCAL) + &format!("limits = {{ connections = {limit} }}\n");
+        let both = a + &listener("b", "127.0.0.2:0");
+        fs::write(&file, toml("workers = 2", &both, BACKEND)).expect("written");
+    };
+    write("1");
+    let daemon = start(Source::File(file.clone()));
+    let limited = connect(address(&daemon, "a"), 3);
+    let free = connect(address(&daemon, "b"), 3);
+    until("1 + 3 connections", || open(&daemon) == 4);
+    assert_eq!(accepted(&daemon), 4);
+    write("\"off\"");
+    daemon.reload().expect("reloaded");
+    until("3 + 3 connections", || open(&daemon) == 6);
+    drop((limited, free));
+}
+
+static N_REFUSED: AtomicU32 = AtomicU32::new(0);
+static EXHAUSTED: AtomicBool = AtomicBool::new(true);
+
+/// As if the process had no descriptor left, for as long as [`EXHAUSTED`] says so.
+fn accept_exhausted(listener: &std::os::fd::OwnedFd) -> io::Result<net::Accepted> {
+    if EXHAUSTED.load(SeqCst) {
+        N_REFUSED.fetch_add(1, SeqCst);
+        return Err(rustix::io::Errno::MFILE.into());
+    }
+    net::accept(listener)
+}
+
+#[test]
+fn running_out_of_descriptors_pauses_accepting_and_loses_nobody() {
+    let source = text(toml("workers = 1", &listener("a", LOCAL), BACKEND));
+    let daemon = Daemon::launch(Settings::new(source), accept_exhausted).expect("started");
+    let began = Instant::now();
+    let clients = connect(address(&daemon, "a"), 3);
+    until("three pauses", || N_REFUSED.load(SeqCst) >= 3);
+    // 100 ms, then 200: a busy loop would have come here a thousand times sooner.
+    assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
+    assert_eq!(open(&daemon), 0);
+    EXHAUSTED.store(false, SeqCst);
+    until("all are accepted", || accepted(&daemon) == 3);
+    drop(clients);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_at_start_joins_later_and_stays_when_it_fails_again() {
+    let working = Arc::new(AtomicBool::new(false));
+    let works = Arc::clone(&working);
+    let source = text(toml("workers = 1", &listener("a", LOCAL), "\"app.test:80\""));
+    let mut settings = Settings::new(source);
+    settings.lookup = Arc::new(move |name| match works.load(SeqCst) {
+        true => Ok(vec![SocketAddr::from(([10, 0, 0, 1], name.port))]),
+        false => Err(io::Error::other("no such name")),
+    });
+    let daemon = Daemon::launch(settings, net::accept).expect("started all the same");
+    assert!(current(&daemon).upstreams[0].members.is_empty());
+    working.store(true, SeqCst);
+    until("the name to join", || backend(&daemon, "10.0.0.1:80").is_some());
+    let snapshot = current(&daemon);
+    assert_eq!(&*snapshot.upstreams[0].members[0].authority, "app.test:80");
+    let joined = backend(&daemon, "10.0.0.1:80").expect("a backend");
+    working.store(false, SeqCst);
+    daemon.reload().expect("reloaded");
+    let kept = backend(&daemon, "10.0.0.1:80").expect("the last good set stays");
+    assert!(Arc::ptr_eq(&joined, &kept));
+}
+
+#[test]
+fn a_changed_file_is_reloaded_when_watched_and_a_bad_one_does_not_end_the_watch() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("forebay.toml");
+    let save = |backends: &str| {
+        // As editors do: a new file renamed over the old one.
+        let beside = directory.path().join(".forebay.toml.new");
+        fs::write(&beside, toml("workers = 1", &listener("a", LOCAL), backends)).expect("written");
+        fs::rename(&beside, &file).expect("renamed");
+    };
+    save(BACKEND);
+    let options = Options { watch: true, ..Options::default() };
+    let daemon = Daemon::start(Source::File(file.clone()), options).expect("started");
+    save("nonsense");
+    save("\"127.0.0.1:1\"");
+    until("the first change", || backend(&daemon, "127.0.0.1:1").is_some());
+    save("nonsense");
+    save("\"127.0.0.1:2\"");
+    until("the second change", || backend(&daemon, "127.0.0.1:2").is_some());
+}
+
+#[test]
+fn stopping_at_once_closes_every_connection_and_counts_them() {
+    let daemon = start(text(toml("workers = 2", &listener("a", LOCAL), BACKEND)));
+    let to = address(&daemon, "a");
+    let mut clients = connect(to, 5);
+    until("five connections", || open(&daemon) == 5);
+    daemon.stop_now();
+    let totals = daemon.wait();
+    assert_eq!((totals.connections, totals.cut), (5, 5));
+    for client in &mut clients {
+        client.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        // The end of the stream or a reset; both mean closed.
+        assert!(!matches!(client.read(&mut [0; 1]), Ok(1..)));
+    }
+    TcpStream::connect(to).expect_err("nobody listens any more");
+}
+
+#[test]
+fn a_graceful_stop_without_connections_is_immediate_and_dropping_stops_too() {
+    let daemon = start(text(toml("workers = 2", &listener("a", LOCAL), BACKEND)));
+    let to = address(&daemon, "a");
+    let began = Instant::now();
+    daemon.stop_gracefully();
+    assert!(matches!(daemon.reload(), Err(ReloadError::Io(_))));
+    assert_eq!(daemon.wait().cut, 0);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    TcpStream::connect(to).expect_err("nobody listens any more");
+
+    let dropped = start(text(toml("workers = 2", &listener("a", LOCAL), BACKEND)));
+    let to = address(&dropped, "a");
+    drop(dropped);
+    TcpStream::connect(to).expect_err("nobody listens any more");
 }
