@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::backend::Backend;
 use crate::config::Bind;
-use crate::net::Accepted;
 use crate::snapshot::Snapshot;
 
 /// Looks again and again until `done`, for five seconds at most.
