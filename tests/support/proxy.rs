@@ -96,7 +96,7 @@ impl Proxy {
 
     /// Reloads; what was wrong with the new configuration comes back as text.
     pub fn reload(&self) -> Result<(), String> {
-        self.daemon().reload().map_err(|error| error.to_string())
+        self.daemon().reload().map(drop).map_err(|error| error.to_string())
     }
 
     /// The daemon itself.
