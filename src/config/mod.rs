@@ -1,21 +1,156 @@
 //! The text room: what an operator wrote becomes a [`Config`], or a list of everything that is wrong with it.
+//!
+//! `include` reads files into one `tree` of values with places (`env` replaces variables on the way);
+//! `sections` reads the tree into the `schema` through the `reader`, which reports and never stops; `check` and
+//! `lints` look across tables; `report` shows what was found. Keys stand in `shapes`, those to come in
+//! `planned`, those of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files
+//! themselves. The command line and the controller call [`load`].
 
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
+mod address;
+mod check;
+mod defaults;
+mod env;
+mod foreign;
+mod hosts;
+mod include;
+mod lints;
+mod paths;
+mod planned;
+mod reader;
+mod report;
 mod schema;
+mod sections;
+mod shapes;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod units;
+mod unknown;
 
+pub use env::Lookup;
+pub use report::{Code, Colour, Location, Problem, Report, Severity};
 pub use schema::*;
+
+/// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
+pub const BALANCES: &[&str] = sections::BALANCES;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// A file, read again at each reload.
     File(PathBuf),
-    /// Text made by the program itself (`run --to`, `demo`): a reload finds the same text.
+    /// Text made by the program itself (`run --to`, `demo`): a reload finds the same text. Relative paths
+    /// in it start at the working directory.
     Text {
         /// What diagnostics call it.
         name: String,
         /// The TOML.
         text: String,
     },
+}
+
+/// A configuration without an error in it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was written, complete with defaults.
+    pub config: Config,
+    /// What is suspicious in it; often empty.
+    pub warnings: Report,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum Failure {
+    /// The text is wrong: every problem of every file, warnings included.
+    Problems(Report),
+    /// A file could not be read.
+    Io(IoFailure),
+}
+
+/// A file that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoFailure {
+    /// The file.
+    pub file: String,
+    /// Why.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// Reads and checks a configuration, variables taken from the environment of the process.
+///
+/// # Errors
+/// [`Failure::Problems`] if the text is wrong, [`Failure::Io`] if a file cannot be read.
+pub fn load(source: &Source) -> Result<Loaded, Failure> {
+    load_with(source, &|name| std::env::var(name).ok())
+}
+
+/// As [`load`], variables taken from `env`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(source: &Source, env: Lookup<'_>) -> Result<Loaded, Failure> {
+    let mut cx = reader::Cx::default();
+    let root = include::read_all(&mut cx, source, env).map_err(Failure::Io)?;
+    let config = sections::read(&cx, &root);
+    let report = cx.into_report();
+    match report.has_errors() {
+        true => Err(Failure::Problems(report)),
+        false => Ok(Loaded { config, warnings: report }),
+    }
+}
+
+impl Failure {
+    /// The exit code that a command ends with: 1 for problems in the configuration, 2 for I/O.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Problems(_) => 1,
+            Failure::Io(_) => 2,
+        }
+    }
+
+    /// For people; ends with a line break.
+    pub fn render(&self, colour: Colour) -> String {
+        match self {
+            Failure::Problems(report) => report.render(colour),
+            Failure::Io(failure) => format!("{failure}\n"),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Problems(report) => report.fmt(f),
+            Failure::Io(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl IoFailure {
+    fn read(file: String, error: &io::Error, context: &str) -> Self {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound => "create it, or correct the path",
+            io::ErrorKind::PermissionDenied => "give this user the right to read it",
+            io::ErrorKind::IsADirectory => {
+                "give the path of a TOML file; for all in it: \"DIR/*.toml\""
+            }
+            _ => "check the path and the disk",
+        };
+        IoFailure { file, message: error.to_string(), help: format!("{context}{help}") }
+    }
+}
+
+impl fmt::Display for IoFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: cannot read {}: {}\n  help: {}", self.file, self.message, self.help)
+    }
 }

@@ -121,6 +121,19 @@ impl Stream {
         each!(self, stream => stream.try_io(interest, call))
     }
 
+    /// Whether bytes wait in the socket right now, asked of the kernel, not of the reactor.
+    pub fn has_bytes(&self) -> bool {
+        let mut byte = [0_u8; 1];
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        matches!(rustix::net::recv(self, &mut byte, flags), Ok((n, _)) if n > 0)
+    }
+
+    /// Makes closing the socket a reset, so that the peer cannot take what it got for complete.
+    pub fn reset_on_close(&self) {
+        let socket = socket2::SockRef::from(self);
+        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+    }
+
     /// Ends the write direction: the peer reads the end of the stream.
     pub fn shutdown_write(&self) -> io::Result<()> {
         rustix::net::shutdown(self, rustix::net::Shutdown::Write).map_err(io::Error::from)

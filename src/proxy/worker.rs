@@ -1,43 +1,179 @@
-//! What one data-plane thread owns.
+//! What one data-plane thread owns: everything here is touched by that thread alone, without a lock.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 
-use crate::metrics::Metrics;
+use super::exchange::Exchange;
+use super::log_lines::LogLines;
+use crate::hash::Set;
+use crate::metrics::{Metrics, WorkerCounters};
+use crate::pool::Pool;
+use crate::relay::{Buffers, Pipes, Resources};
+use crate::rng::Rng;
 use crate::snapshot::{Snapshot, SocketId};
 
+/// Finished exchanges kept for their memory.
+const SPARE_EXCHANGES_MAX: usize = 64;
+
+/// A snapshot held by exchanges of this worker: cloning it moves no shared cache line.
+pub(super) type Pinned = Rc<Arc<Snapshot>>;
+
 /// One data-plane thread's state. Never leaves its thread.
-#[derive(Debug)]
 pub struct Worker {
-    /// Its index, below the number of workers.
+    /// Its index, below `n_workers`.
     pub index: usize,
-    n_connections: Cell<usize>,
+    /// Number of workers in the process.
+    pub n_workers: usize,
+    snapshot: RefCell<(Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>, Pinned)>,
+    metrics: Arc<Metrics>,
+    buffers: Buffers,
+    pipes: Pipes,
+    /// Idle connections to backends.
+    pub(super) pool: Pool,
+    pub(super) rng: RefCell<Rng>,
+    spare: RefCell<Vec<Box<Exchange>>>,
+    pub(super) log: RefCell<LogLines>,
+    wakers: RefCell<Wakers>,
+    draining: Cell<bool>,
+    swept_generation: Cell<u64>,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
+    }
 }
 
 impl Worker {
     /// A worker that reads `snapshot` and counts into `metrics.workers[index]`.
-    pub fn new(
-        index: usize,
-        _snapshot: Arc<ArcSwap<Snapshot>>,
-        _metrics: Arc<Metrics>,
-    ) -> Rc<Self> {
-        Rc::new(Worker { index, n_connections: Cell::new(0) })
+    pub fn new(index: usize, snapshot: Arc<ArcSwap<Snapshot>>, metrics: Arc<Metrics>) -> Rc<Self> {
+        let current = Rc::new(snapshot.load_full());
+        Rc::new(Worker {
+            index,
+            n_workers: metrics.workers.len(),
+            snapshot: RefCell::new((Cache::new(snapshot), current)),
+            metrics,
+            buffers: Buffers::default(),
+            pipes: Pipes::default(),
+            pool: Pool::default(),
+            rng: RefCell::new(Rng::from_entropy()),
+            spare: RefCell::default(),
+            log: RefCell::default(),
+            wakers: RefCell::default(),
+            draining: Cell::new(false),
+            swept_generation: Cell::new(0),
+        })
     }
 
     /// Client connections open now.
     pub fn open_connections(&self) -> usize {
-        self.n_connections.get()
+        let wakers = self.wakers.borrow();
+        wakers.slots.len() - wakers.free.len()
     }
 
     /// Housekeeping, to be called about once a second: idle upstream connections, pools of retired
-    /// backends, log lines older than a second.
-    pub fn tick(&self) {}
+    /// backends, log lines older than a second. Lets go of a retired snapshot, too.
+    pub fn tick(&self) {
+        let pinned = self.pin();
+        if self.swept_generation.replace(pinned.generation) != pinned.generation {
+            let members = pinned.upstreams.iter().flat_map(|upstream| &upstream.members);
+            let backends: Set<u64> = members.map(|member| member.backend.id).collect();
+            self.pool.retain(&backends);
+        }
+        self.pool.sweep(Instant::now());
+        self.flush_log();
+    }
+
+    /// Hands over whatever log lines are buffered.
+    pub fn flush_log(&self) {
+        self.log.borrow_mut().flush();
+    }
 
     /// Starts a graceful stop: idle client connections close now, busy ones after their exchange.
-    pub fn drain(&self) {}
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.wake_all();
+    }
+
+    /// Whether a graceful stop has begun.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// The present snapshot.
+    #[inline]
+    pub(super) fn pin(&self) -> Pinned {
+        let mut guard = self.snapshot.borrow_mut();
+        let (cache, pinned) = &mut *guard;
+        let current = cache.load();
+        if !Arc::ptr_eq(current, pinned) {
+            *pinned = Rc::new(Arc::clone(current));
+        }
+        Rc::clone(pinned)
+    }
+
+    #[inline]
+    pub(super) fn counters(&self) -> &WorkerCounters {
+        &self.metrics.workers[self.index]
+    }
+
+    #[inline]
+    pub(super) fn resources(&self) -> Resources<'_> {
+        Resources { buffers: &self.buffers, pipes: &self.pipes }
+    }
+
+    #[inline]
+    pub(super) fn take_exchange(&self) -> Box<Exchange> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn put_exchange(&self, mut exchange: Box<Exchange>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_EXCHANGES_MAX {
+            exchange.clear(self.resources());
+            spare.push(exchange);
+        }
+    }
+
+    /// Registers a connection's task; it is woken when something concerns every connection.
+    pub(super) fn register(&self, waker: Waker) -> usize {
+        let mut wakers = self.wakers.borrow_mut();
+        match wakers.free.pop() {
+            Some(slot) => {
+                wakers.slots[slot as usize] = Some(waker);
+                slot as usize
+            }
+            None => {
+                wakers.slots.push(Some(waker));
+                wakers.slots.len() - 1
+            }
+        }
+    }
+
+    pub(super) fn unregister(&self, slot: usize) {
+        let mut wakers = self.wakers.borrow_mut();
+        wakers.slots[slot] = None;
+        wakers.free.push(slot as u32);
+    }
+
+    fn wake_all(&self) {
+        let wakers: Vec<Waker> = self.wakers.borrow().slots.iter().flatten().cloned().collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// One waker per open connection.
+#[derive(Default)]
+struct Wakers {
+    slots: Vec<Option<Waker>>,
+    free: Vec<u32>,
 }
 
 /// A worker's view of one listening socket, shared by the connections accepted on it.
@@ -55,9 +191,25 @@ impl Gate {
         Rc::new(Gate { socket, retired: RefCell::new(None) })
     }
 
-    /// Takes the gate out of service: its idle connections close now, busy ones after their exchange,
-    /// which still finds its listener in `last`.
-    pub fn retire(&self, _worker: &Worker, last: Arc<Snapshot>) {
+    /// Takes the gate out of service: its idle connections close now, busy ones after their exchange.
+    /// A request that is already on its way still finds its listener in `last`.
+    pub fn retire(&self, worker: &Worker, last: Arc<Snapshot>) {
         *self.retired.borrow_mut() = Some(last);
+        worker.wake_all();
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.borrow().is_some()
+    }
+
+    /// The snapshot a request on this gate is served from, and the listener's index in it.
+    pub(super) fn pin(&self, worker: &Worker) -> Option<(Pinned, usize)> {
+        let find = |snapshot: &Snapshot| snapshot.listeners.iter().position(|(socket, _)| *socket == self.socket);
+        let pinned = worker.pin();
+        if let Some(listener) = find(&pinned) {
+            return Some((pinned, listener));
+        }
+        let last = Rc::new(self.retired.borrow().clone()?);
+        find(&last).map(|listener| (last, listener))
     }
 }

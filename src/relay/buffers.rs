@@ -29,11 +29,16 @@ impl Buffers {
         self.idle.borrow_mut().pop().unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice())
     }
 
+    /// Lends a buffer of at least `n_bytes`: a common one, or one of its own that is not kept afterwards.
+    pub fn take_at_least(&self, n_bytes: usize) -> Buffer {
+        if n_bytes <= BUFFER_BYTES { self.take() } else { vec![0; n_bytes].into_boxed_slice() }
+    }
+
     /// Takes a buffer back.
     #[inline]
     pub fn put(&self, buffer: Buffer) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < IDLE_BUFFERS_MAX {
+        if idle.len() < IDLE_BUFFERS_MAX && buffer.len() == BUFFER_BYTES {
             idle.push(buffer);
         }
     }

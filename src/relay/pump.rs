@@ -98,7 +98,7 @@ impl Pump {
     /// Makes it ready for a body; what is left in `out` goes before it. `data_bytes_max` bounds the data.
     pub fn start(&mut self, decoder: Decoder, encoding: Encoding, data_bytes_max: u64) {
         debug_assert!(self.buffer.is_none() && self.pipe.is_none(), "released before");
-        let replay = decoder.is_done().then_some(0..0);
+        let replay = Some(0..0);
         let (out, out_at) = (std::mem::take(&mut self.out), self.out_at);
         *self = Pump { out, out_at, decoder, encoding, data_bytes_max, replay, ..Pump::default() };
     }
@@ -141,14 +141,24 @@ impl Pump {
     pub fn prime(&mut self, buffer: Buffer, range: Range<usize>, resources: Resources<'_>) -> Result<(), PumpError> {
         let spilled = self.out.len();
         let result = self.feed(&buffer, range);
-        if self.is_read() && self.out.len() == spilled {
-            self.replay = Some(self.run.clone());
-        }
+        self.replay = (self.out.len() == spilled).then(|| self.run.clone());
         self.keep(buffer, resources);
         result
     }
 
-    /// Whether everything sent so far can be sent again from memory.
+    /// Puts a head before everything that is pending; nothing of it was written yet.
+    pub fn set_head(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let spilled = std::mem::take(&mut self.out);
+        if spilled.is_empty() {
+            self.out = spilled;
+            write(&mut self.out);
+        } else {
+            write(&mut self.out);
+            self.out.extend_from_slice(&spilled);
+        }
+    }
+
+    /// Whether everything taken from the source so far can be sent again from memory.
     pub fn can_replay(&self) -> bool {
         self.replay.is_some()
     }

@@ -83,6 +83,8 @@ pub struct RouteEntry {
 /// The small part of a snapshot that a streaming exchange or a tunnel keeps alive.
 #[derive(Debug)]
 pub struct Policy {
+    /// The listener's name.
+    pub listener: Arc<str>,
     /// The route's name.
     pub route: Arc<str>,
     /// The upstream's name.

@@ -1,0 +1,139 @@
+//! Addresses as operators write them: where to listen, and where backends are. Nothing is resolved here.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::hosts;
+use super::reader::Item;
+use super::schema::{BackendAddress, Bind};
+
+/// The longest path of a unix socket, in bytes: what fits in a `sockaddr_un`.
+const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// `"127.0.0.1:8080"`, `"[::]:443"` or `"unix:/run/x.sock"`.
+pub(crate) fn bind(item: Item<'_>) -> Option<Bind> {
+    const ACCEPTED: &str =
+        "accepted: \"0.0.0.0:8080\", \"127.0.0.1:8080\", \"[::]:8080\" or \"unix:/run/x.sock\"";
+    let Some(text) = item.as_text() else {
+        let help = match &item.node.value {
+            super::tree::Value::Integer(Some(port)) => format!("write bind = \"0.0.0.0:{port}\""),
+            _ => ACCEPTED.to_owned(),
+        };
+        item.wrong_type("a string or an array of strings", help);
+        return None;
+    };
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix(item, path).map(Bind::Unix);
+    }
+    if text.starts_with("fd:") {
+        item.not_built("socket activation (`fd:`)", "write an address and port for now");
+        return None;
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(Bind::Tcp(address));
+    }
+    let help = match text.rsplit_once(':') {
+        _ if text.contains("://") => "write the address and port only, without a scheme".to_owned(),
+        Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
+            format!("write \"0.0.0.0:{port}\" (IPv4) or \"[::]:{port}\" (IPv6)")
+        }
+        Some(("localhost", port)) if port.parse::<u16>().is_ok() => {
+            format!("write \"127.0.0.1:{port}\" or \"[::1]:{port}\"")
+        }
+        _ if text.parse::<u16>().is_ok() => format!("write \"0.0.0.0:{text}\""),
+        _ => match text.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => format!("the port is missing: \"{ip}:8080\""),
+            Ok(IpAddr::V6(ip)) => format!("the port is missing: \"[{ip}]:8080\""),
+            Err(_) if text.starts_with('/') => format!("for a unix socket write \"unix:{text}\""),
+            Err(_) => ACCEPTED.to_owned(),
+        },
+    };
+    item.bad(format!("`{text}` is not an address to listen on"), help);
+    None
+}
+
+/// `"10.0.0.1:80"`, `"[::1]:80"`, `"app.internal:80"`, each also after `http://`, or `"unix:/run/x.sock"`.
+pub(crate) fn backend(item: Item<'_>) -> Option<BackendAddress> {
+    let text = item.text()?;
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix(item, path).map(BackendAddress::Unix);
+    }
+    let authority = match text.split_once("://") {
+        None => text,
+        Some(("http", rest)) => rest,
+        Some((scheme @ ("https" | "h2c"), rest)) => {
+            item.not_built(
+                &format!("`{scheme}://` to a backend"),
+                format!("plain HTTP/1.1 is \"{rest}\""),
+            );
+            return None;
+        }
+        Some((scheme, _)) => {
+            item.bad(
+                format!("`{scheme}` is not a scheme for a backend"),
+                "accepted: \"10.0.0.11:8080\", \"http://10.0.0.11:8080\", \"unix:/run/app.sock\"",
+            );
+            return None;
+        }
+    };
+    if let Some(slash) = authority.find(['/', '?', '#']) {
+        item.bad(
+            format!("`{text}` has a path; a backend is only an address"),
+            format!("write \"{}\"; paths are matched by a [[route]]", &authority[..slash]),
+        );
+        return None;
+    }
+    if let Ok(address) = authority.parse::<SocketAddr>() {
+        if address.port() == 0 {
+            item.bad(format!("`{text}` has port 0"), "name the port that the backend listens on");
+            return None;
+        }
+        return Some(BackendAddress::Tcp(address));
+    }
+    named(item, text, authority)
+}
+
+/// A host name and port.
+fn named(item: Item<'_>, text: &str, authority: &str) -> Option<BackendAddress> {
+    let Some((host, port)) =
+        authority.rsplit_once(':').filter(|_| authority.parse::<IpAddr>().is_err())
+    else {
+        let help = match authority.parse::<IpAddr>() {
+            Ok(IpAddr::V6(ip)) => format!("write \"[{ip}]:8080\" with the backend's port"),
+            _ => format!("write \"{authority}:8080\" with the backend's port"),
+        };
+        item.bad(format!("`{text}` has no port"), help);
+        return None;
+    };
+    let Some(port) = port.parse::<u16>().ok().filter(|port| *port != 0) else {
+        item.bad(format!("`{port}` is not a port"), "accepted: 1 to 65535");
+        return None;
+    };
+    match hosts::check_name(host) {
+        Ok(()) => Some(BackendAddress::Name(host.trim_end_matches('.').to_ascii_lowercase(), port)),
+        Err(why) => {
+            item.bad(
+                format!("`{host}` {why}"),
+                "accepted: an IP address or a host name with a port, as in \"10.0.0.11:8080\"",
+            );
+            None
+        }
+    }
+}
+
+fn unix(item: Item<'_>, path: &str) -> Option<std::path::PathBuf> {
+    let path_text = path.strip_prefix("//").unwrap_or(path);
+    if path_text.is_empty() || path_text.contains('\0') {
+        item.bad("the path of the unix socket is missing", "write \"unix:/run/app.sock\"");
+        return None;
+    }
+    let path = item.cx.resolve(path_text, item.place());
+    let length = path.as_os_str().len();
+    if length > UNIX_PATH_BYTES_MAX {
+        item.bad(
+            format!("the path of the unix socket has {length} bytes: {}", path.display()),
+            format!("the system takes at most {UNIX_PATH_BYTES_MAX}"),
+        );
+        return None;
+    }
+    Some(path)
+}

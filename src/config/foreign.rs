@@ -1,0 +1,326 @@
+//! What other proxies call things, and keys that stand elsewhere here: who comes from nginx, HAProxy, Envoy,
+//! Traefik or Caddy is told our name for it.
+
+/// Help for a key that is not ours, in `table` (a shape's name); `None` if nobody we know uses it.
+pub(crate) fn help(table: &str, key: &str) -> Option<&'static str> {
+    let here = MISPLACED.iter().find(|(place, name, _)| *place == table && *name == key);
+    if let Some((.., help)) = here {
+        return Some(help);
+    }
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    let foreign = FOREIGN.iter().find(|(names, _)| names.contains(&key.as_str()));
+    foreign.map(|(_, help)| *help)
+}
+
+/// Help for another proxy's name of a balancing strategy.
+pub(crate) fn strategy(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase().replace(['-', ' '], "_");
+    Some(match name.as_str() {
+        "roundrobin" | "rr" | "wrr" | "static_rr" | "weighted_round_robin" => "round_robin",
+        "leastconn" | "least_request" | "least_connections" | "leastconnections" => "least_conn",
+        "random_choose" | "random(2)" | "power_of_two_choices" => "p2c",
+        "ewma" | "least_time" => "peak_ewma",
+        "source" | "client_ip" | "iphash" | "ip_hash_policy" => "ip_hash",
+        "consistent" | "hash" | "uri" | "uri_hash" | "header" | "cookie" | "ringhash" => {
+            "ring_hash"
+        }
+        _ => return None,
+    })
+}
+
+/// Our own keys (or near ones) in a table where they do not stand.
+const MISPLACED: &[(&str, &str, &str)] = &[
+    ("", "upstreams", "each upstream is a table of its own: [upstream.NAME]"),
+    ("", "timeouts", "timeouts for everything are [defaults.timeouts]"),
+    ("", "retry", "retries for everything are [defaults.retry]"),
+    ("", "workers", "`workers` stands in [global]"),
+    ("", "watch", "`watch` stands in [reload]"),
+    ("", "request_id", "`request_id` stands in [telemetry]"),
+    ("listener", "port", "the port is part of `bind`: bind = \"0.0.0.0:8080\""),
+    ("listener", "address", "write bind = \"0.0.0.0:8080\""),
+    (
+        "listener",
+        "host",
+        "write bind = \"0.0.0.0:8080\"; host names to match are `hosts` of a [[route]]",
+    ),
+    ("listener", "hosts", "`hosts` stands on a [[route]]"),
+    ("listener", "match", "`match` stands on a [[route]]"),
+    ("listener", "backends", "backends stand in [upstream.NAME]; a [[route]] leads there"),
+    (
+        "listener",
+        "header",
+        "write limits = { header = \"32KiB\" } for the size of a request head, timeouts = { header = \"10s\" } for its time",
+    ),
+    ("listener", "body", "write limits = { body = \"10MiB\" }"),
+    (
+        "listener",
+        "max_connections",
+        "write limits = { connections = 50000 } for one listener; [global] max_connections is for all",
+    ),
+    ("listener", "keepalive", "write timeouts = { keepalive = \"75s\" }"),
+    ("listener", "merge_slashes", "write path = { merge_slashes = true }"),
+    ("listener.http", "preserve_header_case", "remove it: the case of header names is always kept"),
+    ("listener.limits", "max_connections", "write connections = 50000"),
+    ("route", "path", "write match = { path = \"/exact\" }"),
+    ("route", "path_prefix", "write match = { path_prefix = \"/api\" }"),
+    ("route", "path_regex", "write match = { path_regex = \"…\" }, once a version has it"),
+    ("route", "methods", "write match = { methods = [\"GET\"] }, once a version has it"),
+    ("route", "headers", "write match = { headers = { … } }, once a version has it"),
+    ("route", "host", "write hosts = [\"shop.example\"]"),
+    (
+        "route",
+        "backends",
+        "backends stand in [upstream.NAME]; a route names it: upstream = \"NAME\"",
+    ),
+    ("route", "to", "write upstream = \"NAME\" and define [upstream.NAME]"),
+    ("route.match", "prefix", "write path_prefix = \"/api\""),
+    ("route.match", "host", "write hosts = [\"shop.example\"] on the route itself, not in `match`"),
+    ("upstream.NAME", "address", "write backends = [\"10.0.0.11:8080\"]"),
+    ("upstream.NAME", "idle", "write pool = { idle = \"50s\" }"),
+    ("upstream.NAME", "max_idle", "write pool = { max_idle = 128 }"),
+    ("upstream.NAME", "connect", "write timeouts = { connect = \"3s\" }"),
+    ("upstream.NAME", "first_byte", "write timeouts = { first_byte = \"60s\" }"),
+    ("upstream.NAME.backends", "url", "write address = \"http://10.0.0.11:8080\""),
+    ("upstream.NAME.backends", "host", "write address = \"10.0.0.11:8080\""),
+    ("upstream.NAME.backends", "port", "the port is part of `address`: \"10.0.0.11:8080\""),
+    (
+        "upstream.NAME.timeouts",
+        "header",
+        "`header` is a listener's: it waits for a client's request head",
+    ),
+    (
+        "upstream.NAME.timeouts",
+        "body_idle",
+        "`body_idle` is a listener's: it waits for a client's request body",
+    ),
+    (
+        "upstream.NAME.timeouts",
+        "keepalive",
+        "`keepalive` is a listener's; idle connections to backends are pool = { idle = \"50s\" }",
+    ),
+    (
+        "upstream.NAME.timeouts",
+        "tls_handshake",
+        "`tls_handshake` is a listener's; `connect` covers backends",
+    ),
+];
+
+/// Names of other proxies, in lower case with `_` for `-`.
+const FOREIGN: &[(&[&str], &str)] = &[
+    // nginx
+    (&["max_fails"], "here: passive = { failures = 5 } on the upstream, once a version has it"),
+    (&["fail_timeout"], "here: breaker = { open = \"5s\" } on the upstream, once a version has it"),
+    (
+        &["proxy_pass", "fastcgi_pass", "grpc_pass"],
+        "here: upstream = \"NAME\" on a [[route]], and [upstream.NAME] with its backends",
+    ),
+    (&["location", "locations"], "here: a [[route]] with match = { path_prefix = \"/…\" }"),
+    (
+        &["server_name", "server_names", "host_names"],
+        "here: hosts = [\"shop.example\"] on a [[route]]",
+    ),
+    (&["listen", "listens"], "here: bind = \"0.0.0.0:8080\" in a [[listener]]"),
+    (
+        &["keepalive_timeout", "timeout_http_keep_alive", "keep_alive_timeout", "idle_timeout"],
+        "here: timeouts = { keepalive = \"75s\" } on the listener, or [defaults.timeouts]",
+    ),
+    (
+        &["keepalive_requests"],
+        "clients may send any number of requests on a connection; for backends: pool = { max_requests = 1000 }",
+    ),
+    (
+        &["client_max_body_size", "max_request_body_size", "max_body_size"],
+        "here: limits = { body = \"10MiB\" } on the listener",
+    ),
+    (
+        &[
+            "client_header_timeout",
+            "timeout_http_request",
+            "read_header_timeout",
+            "request_headers_timeout",
+        ],
+        "here: timeouts = { header = \"10s\" } on the listener, or [defaults.timeouts]",
+    ),
+    (
+        &["client_body_timeout"],
+        "here: timeouts = { body_idle = \"30s\" } on the listener, or [defaults.timeouts]",
+    ),
+    (
+        &[
+            "large_client_header_buffers",
+            "client_header_buffer_size",
+            "max_header_bytes",
+            "max_request_headers_kb",
+        ],
+        "here: limits = { header = \"32KiB\", headers = 100, uri = \"16KiB\" } on the listener",
+    ),
+    (
+        &[
+            "proxy_read_timeout",
+            "timeout_server",
+            "response_header_timeout",
+            "responseheadertimeout",
+        ],
+        "here: timeouts = { first_byte = \"60s\", response_idle = \"60s\" } on the upstream",
+    ),
+    (
+        &[
+            "proxy_connect_timeout",
+            "timeout_connect",
+            "connect_timeout",
+            "dial_timeout",
+            "dialtimeout",
+        ],
+        "here: timeouts = { connect = \"3s\" } on the upstream, or [defaults.timeouts]",
+    ),
+    (
+        &["proxy_send_timeout", "send_timeout", "timeout_client", "write_timeout"],
+        "here: timeouts = { send_idle = \"60s\" }",
+    ),
+    (&["timeout_tunnel", "stream_idle_timeout"], "here: timeouts = { tunnel_idle = \"1h\" }"),
+    (
+        &["timeout_queue"],
+        "here: queue = { timeout = \"5s\" } on the upstream, once a version has it",
+    ),
+    (
+        &["route_timeout", "request_timeout", "timeout"],
+        "here: timeouts = { … }: `total` for a whole exchange, `first_byte` for the wait for an answer",
+    ),
+    (
+        &["worker_processes", "nbthread", "nbproc", "concurrency", "threads"],
+        "here: workers = 4 in [global]",
+    ),
+    (
+        &["worker_connections", "maxconn", "max_conn", "max_conns"],
+        "here: max_connections in [global], limits = { connections = … } on a listener",
+    ),
+    (&["error_log", "log_level", "loglevel"], "here: level = \"info\" in [log]"),
+    (
+        &["access_log", "accesslog", "log_format", "httplog"],
+        "here: access = { to = \"stdout\", format = \"json\" } in [log]",
+    ),
+    (
+        &[
+            "set_real_ip_from",
+            "real_ip_header",
+            "trustedips",
+            "xff_num_trusted_hops",
+            "trusted_ips",
+        ],
+        "here: trusted_proxies = [\"10.0.0.0/8\"] and client_ip_header in [global]",
+    ),
+    (
+        &["proxy_set_header", "add_header", "http_request", "http_response"],
+        "headers are changed by a [filter.NAME], once a version has it",
+    ),
+    (
+        &["proxy_next_upstream", "retries", "option_redispatch", "num_retries"],
+        "here: retry = { attempts = 2 }, once a version has it",
+    ),
+    (&["least_conn", "leastconn", "ip_hash", "random"], "here: balance = \"NAME\" on the upstream"),
+    (
+        &["ssl", "ssl_certificate", "crt", "certificate", "certificates"],
+        "here: a [listener.tls] table, once a version has it",
+    ),
+    (
+        &["rewrite_target", "strip_prefix", "stripprefix"],
+        "here: rewrite = { strip_prefix = \"/api\" } on the route, once a version has it",
+    ),
+    (&["merge_slashes"], "here: path = { merge_slashes = true } on the listener"),
+    // HAProxy
+    (
+        &["frontend", "frontends", "entrypoint", "entrypoints", "listeners"],
+        "here: a [[listener]] with bind = \"0.0.0.0:8080\"",
+    ),
+    (
+        &["backend", "cluster", "clusters", "backend_pool", "load_assignment"],
+        "here: [upstream.NAME] with backends = [\"10.0.0.11:8080\"]",
+    ),
+    (
+        &["server", "servers", "endpoints", "lb_endpoints", "nodes", "members", "hosts_list"],
+        "here: backends = [\"10.0.0.11:8080\"] in [upstream.NAME]; what nginx calls a server is a [[listener]] and its [[route]]s",
+    ),
+    (
+        &["default_backend", "use_backend"],
+        "here: upstream = \"NAME\" on a [[route]]; one without `match` takes what no other matches",
+    ),
+    (
+        &["acl", "rule", "rules", "routers", "virtual_hosts", "handle", "matcher"],
+        "here: a [[route]] with hosts = […] and match = { … }",
+    ),
+    (&["option", "mode"], "here: protocol = \"http\" on a [[listener]]"),
+    (
+        &[
+            "check",
+            "inter",
+            "option_httpchk",
+            "health_check",
+            "health_checks",
+            "healthcheck",
+            "health_uri",
+        ],
+        "here: health = { path = \"/healthz\" } on the upstream, once a version has it",
+    ),
+    (
+        &["stick_table", "cookie_name", "sticky_cookie"],
+        "here: sticky = { cookie = \"NAME\" } on the upstream, once a version has it",
+    ),
+    (
+        &[
+            "lb_policy",
+            "lb_method",
+            "load_balancing",
+            "load_balancer",
+            "loadbalancer",
+            "algorithm",
+            "strategy",
+            "policy",
+            "balancer",
+        ],
+        "here: balance = \"round_robin\" on the upstream",
+    ),
+    // Envoy, Traefik, Caddy
+    (
+        &["outlier_detection"],
+        "here: passive = { … } and breaker = { … } on the upstream, once a version has it",
+    ),
+    (
+        &["circuit_breakers", "circuitbreaker"],
+        "here: breaker = { … } on the upstream, once a version has it",
+    ),
+    (
+        &["socket_address", "bind_address", "addr", "binds"],
+        "here: bind = \"0.0.0.0:8080\" in a [[listener]]",
+    ),
+    (&["route_config", "routes"], "here: [[route]] tables"),
+    (
+        &["static_resources", "dynamic_resources", "http", "services", "providers"],
+        "here: [[listener]], [[route]] and [upstream.NAME] stand at the top level",
+    ),
+    (
+        &["reverse_proxy"],
+        "here: a [[route]] with upstream = \"NAME\", and [upstream.NAME] with its backends",
+    ),
+    (
+        &["passhostheader", "pass_host_header", "host_rewrite", "host_rewrite_literal"],
+        "here: host = \"preserve\", \"backend\" or a literal on the upstream",
+    ),
+    (
+        &["grace_period", "drain_timeout", "hard_stop_after", "drain_time_s", "gracetimeout"],
+        "here: shutdown_grace = \"30s\" in [global]",
+    ),
+    (
+        &[
+            "keepalive",
+            "max_idle_conns",
+            "pool_max_conn",
+            "maxidleconnsperhost",
+            "keepalive_idle_conns",
+        ],
+        "here: pool = { max_idle = 128 } on the upstream",
+    ),
+    (
+        &["middlewares", "filter_chains", "http_filters"],
+        "here: filters = [\"NAME\"] on the route, once a version has it",
+    ),
+];

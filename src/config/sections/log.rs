@@ -1,0 +1,111 @@
+//! `[log]` and `[telemetry]`.
+
+use super::super::defaults;
+use super::super::reader::{Item, Section};
+use super::super::schema::{AccessFormat, AccessLog, Level, Log, LogFormat, LogTarget, Telemetry};
+use super::super::shapes;
+
+/// The longest header name that is accepted, in bytes.
+const HEADER_NAME_BYTES_MAX: usize = 128;
+/// The most headers that an access-log line records.
+const ACCESS_HEADERS_MAX: usize = 64;
+
+/// `[log]`.
+pub(super) fn read(root: &Section<'_>) -> Log {
+    let mut log = Log::default();
+    let Some(section) = root.child("log", &shapes::LOG) else { return log };
+    let levels = [
+        ("error", Level::Error),
+        ("warn", Level::Warn),
+        ("info", Level::Info),
+        ("debug", Level::Debug),
+        ("trace", Level::Trace),
+    ];
+    if let Some(level) = section.read("level", |item| item.word(&levels)) {
+        log.level = level;
+    }
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    if let Some(format) = section.read("format", |item| item.word(&formats)) {
+        log.format = format;
+    }
+    log.access = access(&section);
+    log
+}
+
+/// `[telemetry]`.
+pub(super) fn telemetry(root: &Section<'_>) -> Telemetry {
+    let mut telemetry = Telemetry::default();
+    let Some(section) = root.child("telemetry", &shapes::TELEMETRY) else { return telemetry };
+    if let Some(name) = section.read("request_id", header_name) {
+        telemetry.request_id = name;
+    }
+    telemetry
+}
+
+fn access(log: &Section<'_>) -> Option<AccessLog> {
+    let section = log.child("access", &shapes::LOG_ACCESS)?;
+    let to = match section.item("to") {
+        Some(item) => target(item),
+        None => {
+            section.missing("to", "write to = \"stdout\", \"stderr\" or the path of a file");
+            None
+        }
+    };
+    let formats = [("json", AccessFormat::Json), ("combined", AccessFormat::Combined)];
+    let format = section.read("format", |item| item.word(&formats));
+    let sample = section.read("sample", Item::share);
+    let names = |key, default: &[&str]| match section.item(key) {
+        Some(item) => header_names(item),
+        None => default.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let headers = names("headers", defaults::ACCESS_HEADERS);
+    let redact = names("redact", defaults::ACCESS_REDACT);
+    Some(AccessLog {
+        to: to?,
+        format: format.unwrap_or(defaults::ACCESS_FORMAT),
+        sample: sample.unwrap_or(defaults::ACCESS_SAMPLE),
+        headers,
+        redact,
+    })
+}
+
+fn target(item: Item<'_>) -> Option<LogTarget> {
+    match item.text()? {
+        "stdout" => Some(LogTarget::Stdout),
+        "stderr" => Some(LogTarget::Stderr),
+        "" | "off" => {
+            item.bad(
+                "the access log has to go somewhere",
+                "write \"stdout\", \"stderr\" or the path of a file; to switch it off, remove `access`",
+            );
+            None
+        }
+        path => Some(LogTarget::File(item.cx.resolve(path, item.place()))),
+    }
+}
+
+fn header_names(item: Item<'_>) -> Vec<String> {
+    let names: Vec<String> = item.items().into_iter().flatten().filter_map(header_name).collect();
+    if names.len() > ACCESS_HEADERS_MAX {
+        item.bad(
+            format!("`{}` names {} headers", item.key, names.len()),
+            format!("accepted: up to {ACCESS_HEADERS_MAX}"),
+        );
+    }
+    names
+}
+
+/// A header's name, in lower case.
+fn header_name(item: Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if text.is_empty() || text.len() > HEADER_NAME_BYTES_MAX || !text.bytes().all(is_token) {
+        let help = match text.trim_end_matches(':') {
+            name if name != text && !name.is_empty() => format!("write \"{name}\""),
+            _ => "accepted: a name such as \"x-request-id\"".into(),
+        };
+        item.bad(format!("`{}` is not the name of a header", text.escape_debug()), help);
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
