@@ -248,6 +248,18 @@ pub struct ExchangeTimeoutOverrides {
 }
 
 impl ExchangeTimeouts {
+    /// No timeout at all.
+    pub const fn off() -> Self {
+        ExchangeTimeouts {
+            send_idle: None,
+            connect: None,
+            first_byte: None,
+            response_idle: None,
+            total: None,
+            tunnel_idle: None,
+        }
+    }
+
     /// These timeouts with what `overrides` writes put over them.
     #[must_use]
     pub fn overridden_by(self, overrides: &ExchangeTimeoutOverrides) -> Self {

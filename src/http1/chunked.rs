@@ -85,7 +85,12 @@ impl ChunkedDecoder {
     }
 
     /// One byte of a chunk's size line or of the line end behind its data.
-    fn framing(&mut self, at: usize, byte: u8, pieces: &mut Pieces<'_>) -> Result<usize, Malformed> {
+    fn framing(
+        &mut self,
+        at: usize,
+        byte: u8,
+        pieces: &mut Pieces<'_>,
+    ) -> Result<usize, Malformed> {
         match (self.state, byte) {
             (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte)?,
             (State::Size, b'\r') if self.n_digits > 0 => self.state = State::SizeLf,
@@ -96,7 +101,11 @@ impl ChunkedDecoder {
             (State::Extension, b'\r') => self.state = State::SizeLf,
             (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
                 self.extension_bytes += 1;
-                return if self.extension_bytes > EXTENSION_BYTES_MAX { Err(Malformed) } else { Ok(at + 1) };
+                return if self.extension_bytes > EXTENSION_BYTES_MAX {
+                    Err(Malformed)
+                } else {
+                    Ok(at + 1)
+                };
             }
             (State::SizeLf, b'\n') => {
                 self.n_digits = 0;
@@ -150,13 +159,19 @@ impl ChunkedDecoder {
 /// authentication (RFC 9110, section 6.5.1), which is every field the proxy itself acts on.
 fn passed_on(section: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut headers = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
-    let Ok(httparse::Status::Complete((end, headers))) = httparse::parse_headers(section, &mut headers) else {
+    let Ok(httparse::Status::Complete((end, headers))) =
+        httparse::parse_headers(section, &mut headers)
+    else {
         return Err(Malformed);
     };
     let mut fields = Fields::over(section);
     let layout = Layout { start: 0, end };
-    let starts_at_once = headers.first().is_none_or(|first| first.name.as_ptr() == section.as_ptr());
-    if end != section.len() || !starts_at_once || !index_trailers(section, headers, &layout, &mut fields) {
+    let starts_at_once =
+        headers.first().is_none_or(|first| first.name.as_ptr() == section.as_ptr());
+    if end != section.len()
+        || !starts_at_once
+        || !index_trailers(section, headers, &layout, &mut fields)
+    {
         return Err(Malformed);
     }
     fields.remove_if(|known, _| known != Known::Other);
@@ -166,7 +181,12 @@ fn passed_on(section: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(out)
 }
 
-fn index_trailers(section: &[u8], headers: &[httparse::Header<'_>], layout: &Layout, fields: &mut Fields) -> bool {
+fn index_trailers(
+    section: &[u8],
+    headers: &[httparse::Header<'_>],
+    layout: &Layout,
+    fields: &mut Fields,
+) -> bool {
     if headers.is_empty() {
         return section == b"\r\n";
     }

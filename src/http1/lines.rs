@@ -54,7 +54,8 @@ pub(super) fn index_fields<'a>(
         }
         let known = Known::of(name);
         // An empty value need not point into the input.
-        let value_start = if header.value.is_empty() { line_end - 2 } else { offset(input, header.value) };
+        let value_start =
+            if header.value.is_empty() { line_end - 2 } else { offset(input, header.value) };
         let relative = |at: usize| at - layout.start;
         fields.index(
             known,

@@ -6,15 +6,15 @@
 //! readings of one message are how requests are smuggled (RFC 9112, section 11.2).
 
 mod chunked;
-mod connection_options;
 mod decoder;
 mod lines;
+mod options;
 mod request;
 mod response;
 
 pub use chunked::{ChunkedDecoder, EXTENSION_BYTES_MAX, TRAILER_BYTES_MAX};
-pub use connection_options::ConnectionOptions;
 pub use decoder::{Decoder, Malformed, Pieces};
+pub use options::{ConnectionOptions, connection_options};
 pub use request::{Expectation, HeadLimits, RequestFacts, parse_request};
 pub use response::{RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX, ResponseFacts, parse_response};
 

@@ -94,7 +94,11 @@ fn parse_into<'b>(
     headers: &mut [MaybeUninit<Header<'b>>],
 ) -> Result<Parsed<RequestFacts>, Reason> {
     let mut request = httparse::Request::new(&mut []);
-    let parsed = ParserConfig::default().parse_request_with_uninit_headers(&mut request, &input[start..], headers);
+    let parsed = ParserConfig::default().parse_request_with_uninit_headers(
+        &mut request,
+        &input[start..],
+        headers,
+    );
     let end = match parsed {
         Ok(Status::Complete(n)) => start + n,
         Ok(Status::Partial) => return partial(&input[start..], limits, request.path),
@@ -102,7 +106,9 @@ fn parse_into<'b>(
         // A long garbage target is told as too long only where it is a target at all.
         Err(_) => return Err(Reason::BadRequest),
     };
-    let (Some(method), Some(path)) = (request.method, request.path) else { return Err(Reason::BadRequest) };
+    let (Some(method), Some(path)) = (request.method, request.path) else {
+        return Err(Reason::BadRequest);
+    };
     if path.len() > limits.uri_bytes {
         return Err(Reason::UriLimit);
     }
@@ -115,7 +121,9 @@ fn parse_into<'b>(
 
     let mut facts = Gathered::default();
     let layout = Layout { start, end };
-    let strict = index_fields(input, request.headers, &layout, &mut head.fields, |known, value| facts.see(known, value));
+    let strict = index_fields(input, request.headers, &layout, &mut head.fields, |known, value| {
+        facts.see(known, value)
+    });
     if !strict || !start_line_is_exact(&input[start..], method, path) {
         return Err(Reason::BadRequest);
     }
@@ -132,10 +140,16 @@ fn start_line_is_exact(line: &[u8], method: &str, path: &str) -> bool {
 }
 
 /// Not all there yet: wait for more, unless what is there is too long already.
-fn partial(head: &[u8], limits: &HeadLimits, path: Option<&str>) -> Result<Parsed<RequestFacts>, Reason> {
+fn partial(
+    head: &[u8],
+    limits: &HeadLimits,
+    path: Option<&str>,
+) -> Result<Parsed<RequestFacts>, Reason> {
     let uri_bytes = match path {
         Some(path) => path.len(),
-        None => head.iter().position(|byte| *byte == b' ').map_or(0, |space| head.len() - space - 1),
+        None => {
+            head.iter().position(|byte| *byte == b' ').map_or(0, |space| head.len() - space - 1)
+        }
     };
     if uri_bytes > limits.uri_bytes {
         return Err(Reason::UriLimit);
@@ -176,7 +190,8 @@ impl Gathered {
         if version == Version::Http10 && self.framing.has_coding() {
             return Err(Reason::BadRequest);
         }
-        let framing = self.framing.resolve().map_err(|()| Reason::BadRequest)?.unwrap_or(Framing::None);
+        let framing =
+            self.framing.resolve().map_err(|()| Reason::BadRequest)?.unwrap_or(Framing::None);
         Ok(RequestFacts {
             framing,
             connection: self.connection,

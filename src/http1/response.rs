@@ -35,19 +35,26 @@ pub fn parse_response(
     to_head_request: bool,
     head: &mut ResponseHead,
 ) -> Result<Parsed<ResponseFacts>, Malformed> {
-    let mut headers: [MaybeUninit<Header<'_>>; RESPONSE_FIELDS_MAX] = [const { MaybeUninit::uninit() }; _];
+    let mut headers: [MaybeUninit<Header<'_>>; RESPONSE_FIELDS_MAX] =
+        [const { MaybeUninit::uninit() }; _];
     let mut response = httparse::Response::new(&mut []);
     // httparse would skip blank lines, and the bytes of a botched exchange look like that.
     if matches!(input.first(), Some(b'\r' | b'\n')) {
         return Err(Malformed);
     }
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut headers);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        input,
+        &mut headers,
+    );
     let end = match parsed {
         Ok(Status::Complete(n)) if n <= RESPONSE_HEAD_BYTES_MAX => n,
         Ok(Status::Partial) if input.len() < RESPONSE_HEAD_BYTES_MAX => return Ok(Parsed::Partial),
         Ok(_) | Err(Error::TooManyHeaders | _) => return Err(Malformed),
     };
-    let (Some(status), Some(reason)) = (response.code, response.reason) else { return Err(Malformed) };
+    let (Some(status), Some(reason)) = (response.code, response.reason) else {
+        return Err(Malformed);
+    };
     if !(100..=999).contains(&status) {
         return Err(Malformed);
     }
@@ -58,11 +65,17 @@ pub fn parse_response(
     let mut framing = FramingFields::default();
     let mut connection = ConnectionOptions::default();
     let layout = Layout { start: 0, end };
-    let strict = index_fields(input, response.headers, &layout, &mut head.fields, |known, value| match known {
-        Known::Connection => connection.see(value),
-        Known::ContentLength | Known::TransferEncoding => framing.see(known, value),
-        _ => {}
-    });
+    let strict = index_fields(
+        input,
+        response.headers,
+        &layout,
+        &mut head.fields,
+        |known, value| match known {
+            Known::Connection => connection.see(value),
+            Known::ContentLength | Known::TransferEncoding => framing.see(known, value),
+            _ => {}
+        },
+    );
     if !strict || (version == Version::Http10 && framing.has_coding()) {
         return Err(Malformed);
     }
@@ -72,7 +85,10 @@ pub fn parse_response(
         Version::Http10 => connection.keep_alive && !connection.close,
     };
     let keep_alive = persistent && framing != Framing::UntilClose;
-    Ok(Parsed::Complete { head_bytes: end, facts: ResponseFacts { framing, connection, keep_alive } })
+    Ok(Parsed::Complete {
+        head_bytes: end,
+        facts: ResponseFacts { framing, connection, keep_alive },
+    })
 }
 
 fn within(whole: &[u8], part: &[u8]) -> std::ops::Range<usize> {

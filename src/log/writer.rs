@@ -111,6 +111,11 @@ impl LineSender {
         }
     }
 
+    /// Whether both lead to the same writer thread.
+    pub fn goes_where(&self, other: &LineSender) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// An empty buffer to build lines in, recycled where possible.
     pub fn buffer(&self) -> Vec<u8> {
         // A contended list is not worth waiting for.

@@ -40,7 +40,13 @@ impl Fields {
     }
 
     /// Indexes a line that already stands in the buffer. All positions are offsets into it.
-    pub(crate) fn index(&mut self, known: Known, line: (usize, usize), name_len: usize, value: (usize, usize)) {
+    pub(crate) fn index(
+        &mut self,
+        known: Known,
+        line: (usize, usize),
+        name_len: usize,
+        value: (usize, usize),
+    ) {
         self.list.push(Field {
             line_start: line.0 as u32,
             line_end: line.1 as u32,
@@ -81,8 +87,10 @@ impl Fields {
 
     /// The value of the first live field called `name`, which must be lower case.
     pub fn named(&self, name: &[u8]) -> Option<&[u8]> {
-        let mut live = self.list.iter().filter(|field| field.live && field.name_len as usize == name.len());
-        live.find(|field| self.name(field).eq_ignore_ascii_case(name)).map(|field| self.value(field))
+        let mut live =
+            self.list.iter().filter(|field| field.live && field.name_len as usize == name.len());
+        live.find(|field| self.name(field).eq_ignore_ascii_case(name))
+            .map(|field| self.value(field))
     }
 
     /// Removes every live field for which `remove` answers true; it is given the entry and the name.
@@ -108,6 +116,26 @@ impl Fields {
         let value_end = self.bytes.len();
         self.bytes.extend_from_slice(b"\r\n");
         self.index(known, (line_start, self.bytes.len()), name.len(), (value_start, value_end));
+    }
+
+    /// Appends a field with the value of the first live field that is `source`, if there is one.
+    pub fn append_copy(&mut self, known: Known, name: &[u8], source: Known) {
+        let Some(field) = self.list.iter().find(|field| field.known == source && field.live) else {
+            return;
+        };
+        let (start, len) = (field.value_start as usize, field.value_len as usize);
+        let line_start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(b": ");
+        let value_start = self.bytes.len();
+        self.bytes.extend_from_within(start..start + len);
+        self.bytes.extend_from_slice(b"\r\n");
+        self.index(
+            known,
+            (line_start, self.bytes.len()),
+            name.len(),
+            (value_start, value_start + len),
+        );
     }
 
     /// Writes the live lines, each with its line end, copying neighbours as one run.

@@ -28,7 +28,13 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// Starts a head over a copy of `bytes` (the start line and the field lines, without the empty line).
-    pub(crate) fn start(&mut self, bytes: &[u8], version: Version, method: Range<usize>, target: Range<usize>) {
+    pub(crate) fn start(
+        &mut self,
+        bytes: &[u8],
+        version: Version,
+        method: Range<usize>,
+        target: Range<usize>,
+    ) {
         self.fields.clear();
         self.fields.bytes.extend_from_slice(bytes);
         self.version = version;

@@ -18,7 +18,13 @@ pub struct ResponseHead {
 
 impl ResponseHead {
     /// Starts a head over a copy of `bytes` (the status line and the field lines, without the empty line).
-    pub(crate) fn start(&mut self, bytes: &[u8], version: Version, status: u16, reason: Range<usize>) {
+    pub(crate) fn start(
+        &mut self,
+        bytes: &[u8],
+        version: Version,
+        status: u16,
+        reason: Range<usize>,
+    ) {
         self.fields.clear();
         self.fields.bytes.extend_from_slice(bytes);
         self.version = version;
@@ -42,7 +48,12 @@ impl ResponseHead {
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let digit = |n: u16| b'0' + (n % 10) as u8;
         out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(&[digit(self.status / 100), digit(self.status / 10), digit(self.status), b' ']);
+        out.extend_from_slice(&[
+            digit(self.status / 100),
+            digit(self.status / 10),
+            digit(self.status),
+            b' ',
+        ]);
         out.extend_from_slice(self.reason());
         out.extend_from_slice(b"\r\n");
         self.fields.write_to(out);

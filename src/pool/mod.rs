@@ -63,7 +63,8 @@ impl Policy {
     }
 
     fn allows(&self, connection: &Connection, now: Instant) -> bool {
-        let young = self.max_age.is_none_or(|max| now.saturating_duration_since(connection.opened) < max);
+        let young =
+            self.max_age.is_none_or(|max| now.saturating_duration_since(connection.opened) < max);
         young && self.max_requests.is_none_or(|max| connection.n_requests < max)
     }
 }
@@ -92,7 +93,8 @@ impl Pool {
         let mut stacks = self.stacks.borrow_mut();
         let stack = stacks.get_mut(&backend)?;
         while let Some(idle) = stack.idle.pop_back() {
-            let fresh = stack.policy.idle.is_none_or(|max| now.saturating_duration_since(idle.since) < max);
+            let fresh =
+                stack.policy.idle.is_none_or(|max| now.saturating_duration_since(idle.since) < max);
             if fresh && stack.policy.allows(&idle.connection, now) && idle.connection.is_quiet() {
                 return Some(idle.connection);
             }
@@ -106,7 +108,8 @@ impl Pool {
             return;
         }
         let mut stacks = self.stacks.borrow_mut();
-        let stack = stacks.entry(backend).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
+        let stack =
+            stacks.entry(backend).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
         stack.policy = policy;
         while stack.idle.len() >= policy.max_idle {
             stack.idle.pop_front();

@@ -1,17 +1,431 @@
-//! One client connection.
+//! One client connection: a head, an exchange, the next head, until somebody has had enough.
+//!
+//! While it is idle it holds its socket, its task, its timer and nothing else: heads are read into the
+//! worker's buffer, and the state of an exchange is lent by the worker.
 
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
 use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use super::{Gate, Worker};
+use super::admit::admit;
+use super::client;
+use super::exchange::Exchange;
+use super::hold::Hold;
+use super::request_headers::{self, From};
+use super::respond::{self, Answer};
+use super::timer::Timer;
+use super::worker::{Gate, Worker};
+use crate::error::Reason;
+use crate::http1::{Decoder, HeadLimits, Parsed, RequestFacts, parse_request};
+use crate::message::Version;
 use crate::net::{Peer, Stream};
+use crate::relay::{BUFFER_BYTES, Buffer, Encoding, PumpError};
+
+/// How long a closing connection is read from, so that a client that is still sending gets our answer
+/// instead of a reset.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves one client connection to its end. `over_limit`: the client holds too many connections, so its
 /// first request is answered 429 and the connection closed. Dropping the future closes it at once.
 pub async fn serve(
-    _worker: Rc<Worker>,
-    _gate: Rc<Gate>,
-    _stream: Stream,
-    _peer: Peer,
-    _over_limit: bool,
+    worker: Rc<Worker>,
+    gate: Rc<Gate>,
+    stream: Stream,
+    peer: Peer,
+    over_limit: bool,
 ) {
+    let slot = poll_fn(|cx| Poll::Ready(worker.register(cx.waker().clone()))).await;
+    worker.counters().connections.add(1);
+    let mut connection = Connection {
+        registration: Registration { worker, slot },
+        gate,
+        stream,
+        peer,
+        peer_ip: client::peer_ip(peer)
+            .map_or_else(Box::default, |ip| ip.to_string().into_boxed_str()),
+        timer: Timer::default(),
+        inbox: Vec::new(),
+        unparsed: false,
+        deadline: None,
+        over_limit,
+    };
+    connection.run().await;
+}
+
+/// Keeps a connection known to its worker for as long as it lives.
+#[derive(Debug)]
+struct Registration {
+    worker: Rc<Worker>,
+    slot: usize,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.worker.unregister(self.slot);
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    registration: Registration,
+    gate: Rc<Gate>,
+    pub(super) stream: Stream,
+    pub(super) peer: Peer,
+    /// Empty on a unix socket.
+    pub(super) peer_ip: Box<str>,
+    pub(super) timer: Timer,
+    /// Bytes read but not used yet: a part of a head, or pipelined requests. At most a head's limit or one buffer.
+    pub(super) inbox: Vec<u8>,
+    /// The inbox may hold a whole head.
+    unparsed: bool,
+    /// When to give up waiting for a head.
+    deadline: Option<Instant>,
+    over_limit: bool,
+}
+
+/// What comes after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// Another request may come.
+    Continue,
+    /// Close.
+    Close,
+    /// Close, but first read what the client is still sending.
+    Linger,
+}
+
+/// What reading a head came to.
+enum Head {
+    Request(Box<Exchange>, RequestFacts, Buffer, Range<usize>),
+    Refused(Box<Exchange>, Reason),
+    Closed,
+}
+
+impl Connection {
+    pub(super) fn worker(&self) -> &Rc<Worker> {
+        &self.registration.worker
+    }
+
+    async fn run(&mut self) {
+        let header = self
+            .gate
+            .pin(self.worker())
+            .and_then(|(pin, listener)| pin.listeners[listener].1.timeouts.header);
+        self.deadline = header.map(|header| Instant::now() + header);
+        loop {
+            let (mut exchange, after) = match poll_fn(|cx| self.poll_head(cx)).await {
+                Head::Closed => return,
+                Head::Refused(mut exchange, reason) => {
+                    let after = self.answer(&mut exchange, None, reason).await;
+                    (exchange, after)
+                }
+                Head::Request(mut exchange, facts, buffer, range) => {
+                    let after = self.exchange(&mut exchange, facts, buffer, range).await;
+                    (exchange, after)
+                }
+            };
+            let ended = self.finish(&mut exchange);
+            let keepalive = exchange
+                .hold
+                .as_ref()
+                .and_then(Hold::listener)
+                .map(|listener| listener.timeouts.keepalive);
+            self.worker().put_exchange(exchange);
+            match after {
+                After::Continue => {
+                    let keepalive = keepalive.unwrap_or_else(|| self.keepalive());
+                    self.deadline = keepalive.map(|keepalive| ended + keepalive);
+                    self.unparsed = !self.inbox.is_empty();
+                }
+                After::Linger => return self.linger().await,
+                After::Close => return,
+            }
+        }
+    }
+
+    /// The keep-alive time of the present snapshot, for an exchange that let go of its own.
+    fn keepalive(&self) -> Option<Duration> {
+        let (pin, listener) = self.gate.pin(self.worker())?;
+        pin.listeners[listener].1.timeouts.keepalive
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
+        loop {
+            if std::mem::take(&mut self.unparsed) {
+                let mut buffer = self.worker().resources().buffers.take_at_least(self.inbox.len());
+                let n = self.inbox.len();
+                buffer[..n].copy_from_slice(&self.inbox);
+                if let Some(head) = self.parse(buffer, 0, n) {
+                    return Poll::Ready(head);
+                }
+            }
+            match self.stream.poll_readable(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Head::Closed),
+                Poll::Pending => return self.poll_idle(cx),
+            }
+            let held = self.inbox.len();
+            let mut buffer = self.worker().resources().buffers.take_at_least(held + 4096);
+            let read = self.stream.try_read(&mut buffer[held..]);
+            match read {
+                Ok(n) if n > 0 => {
+                    buffer[..held].copy_from_slice(&self.inbox);
+                    if let Some(head) = self.parse(buffer, held, held + n) {
+                        return Poll::Ready(head);
+                    }
+                }
+                result => {
+                    self.worker().resources().buffers.put(buffer);
+                    match result {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        _ => return Poll::Ready(Head::Closed),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing to read: has the time come to stop waiting?
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
+        let leaving = self.worker().is_draining() || self.gate.is_retired();
+        if leaving && self.inbox.is_empty() && !self.stream.has_bytes() {
+            return Poll::Ready(Head::Closed);
+        }
+        match self.timer.poll(cx, self.deadline) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) if self.inbox.is_empty() => Poll::Ready(Head::Closed),
+            Poll::Ready(()) => {
+                Poll::Ready(Head::Refused(self.begin_exchange(), Reason::HeaderTimeout))
+            }
+        }
+    }
+
+    fn begin_exchange(&self) -> Box<Exchange> {
+        let mut exchange = self.worker().take_exchange();
+        exchange.record.started = Some(Instant::now());
+        if let Some((pin, listener)) = self.gate.pin(self.worker()) {
+            exchange.hold = Some(Hold::Listener(pin, listener));
+        }
+        exchange
+    }
+
+    /// Parses the head in `buffer[..n]`, of which everything from `fresh` on was read just now. `None`:
+    /// there is no whole head yet, and what there is went to the inbox.
+    fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
+        let Some((pin, listener)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
+        let listener = &pin.listeners[listener].1;
+        let limits = HeadLimits {
+            header_bytes: listener.limits.header_bytes,
+            headers: listener.limits.headers,
+            uri_bytes: listener.limits.uri_bytes,
+        };
+        // A head that trickles in is not parsed again for each byte, only for each line.
+        let no_line_ended = fresh > 0 && memchr::memchr(b'\n', &buffer[fresh..n]).is_none();
+        if no_line_ended && n < limits.header_bytes {
+            self.inbox.extend_from_slice(&buffer[fresh..n]);
+            self.worker().resources().buffers.put(buffer);
+            return None;
+        }
+        let mut exchange = self.begin_exchange();
+        match parse_request(&buffer[..n], &limits, &mut exchange.request) {
+            Ok(Parsed::Complete { head_bytes, facts }) => {
+                self.inbox.clear();
+                self.inbox.shrink_to(0);
+                Some(Head::Request(exchange, facts, buffer, head_bytes..n))
+            }
+            Ok(Parsed::Partial) => {
+                if fresh == 0 {
+                    let started = exchange.record.started.unwrap_or_else(Instant::now);
+                    self.deadline = listener.timeouts.header.map(|header| started + header);
+                }
+                self.inbox.clear();
+                self.inbox.extend_from_slice(&buffer[..n]);
+                self.worker().resources().buffers.put(buffer);
+                self.worker().put_exchange(exchange);
+                None
+            }
+            Err(reason) => {
+                self.worker().resources().buffers.put(buffer);
+                Some(Head::Refused(exchange, reason))
+            }
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        exchange: &mut Exchange,
+        facts: RequestFacts,
+        buffer: Buffer,
+        range: Range<usize>,
+    ) -> After {
+        let upgrade = match self.begin(exchange, &facts, buffer, range) {
+            Ok(upgrade) => upgrade,
+            Err(reason) => return self.answer(exchange, Some(&facts), reason).await,
+        };
+        match self.forward(exchange, &facts, upgrade).await {
+            Ok(started) if exchange.response.status == 101 => self.tunnel(exchange, started).await,
+            Ok(started) => self.deliver(exchange, &facts, started).await,
+            Err(reason) => self.answer(exchange, Some(&facts), reason).await,
+        }
+    }
+
+    /// Everything before a backend is looked for. Returns whether an upgrade is asked of it.
+    fn begin(
+        &mut self,
+        exchange: &mut Exchange,
+        facts: &RequestFacts,
+        buffer: Buffer,
+        range: Range<usize>,
+    ) -> Result<bool, Reason> {
+        let worker = Rc::clone(self.worker());
+        let Some(Hold::Listener(snapshot, listener)) = exchange.hold.take() else {
+            return Err(Reason::Internal);
+        };
+        let limit = snapshot.listeners[listener].1.limits.body_bytes.unwrap_or(u64::MAX);
+        let forwarding = &snapshot.clone().forwarding;
+        let trusted = client::is_trusted(&forwarding.trusted, self.peer);
+        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
+        request_headers::identify(exchange, forwarding, from, &mut worker.rng.borrow_mut());
+
+        exchange.upload.start(Decoder::new(facts.framing), Encoding::AsReceived, limit);
+        let primed = match range.is_empty() {
+            true => {
+                worker.resources().buffers.put(buffer);
+                Ok(())
+            }
+            false => exchange.upload.prime(buffer, range, worker.resources()),
+        };
+        self.inbox.append(&mut exchange.upload.surplus);
+        let admitted = admit(exchange, facts, snapshot, listener);
+        if self.over_limit {
+            return Err(Reason::RateLimited);
+        }
+        admitted?;
+        primed.map_err(|error| client_reason(&error))?;
+        Ok(request_headers::edit(exchange, facts, forwarding, from))
+    }
+
+    /// Answers for the backend.
+    pub(super) async fn answer(
+        &mut self,
+        exchange: &mut Exchange,
+        facts: Option<&RequestFacts>,
+        reason: Reason,
+    ) -> After {
+        exchange.record.reason = Some(reason);
+        if respond::status(reason).is_none() {
+            return After::Close;
+        }
+        let keep_alive =
+            !closes(reason) && exchange.upload.is_read() && self.may_keep_alive(exchange, facts);
+        exchange.upload.release(self.worker().resources());
+        let answer = Answer {
+            reason,
+            request_id: &exchange.record.request_id,
+            head_only: exchange.request.method() == b"HEAD",
+            keep_alive,
+            http10: exchange.request.version == Version::Http10,
+        };
+        let (status, body_bytes) = respond::write(answer, &mut exchange.download.out);
+        (exchange.record.status, exchange.record.own_bytes) = (status, body_bytes);
+        let send_idle =
+            exchange.hold.as_ref().and_then(Hold::listener).and_then(|listener| listener.send_idle);
+        let deadline = send_idle.map(|send_idle| Instant::now() + send_idle);
+        let sent = poll_fn(|cx| {
+            let resources = self.registration.worker.resources();
+            match exchange.download.poll_flush(cx, &self.stream, resources) {
+                Poll::Ready(result) => Poll::Ready(result.is_ok()),
+                Poll::Pending => self.timer.poll(cx, deadline).map(|()| false),
+            }
+        });
+        match (sent.await, keep_alive) {
+            (true, true) => After::Continue,
+            (true, false) => After::Linger,
+            (false, _) => After::Close,
+        }
+    }
+
+    /// Whether the client's side lets the connection stay open.
+    pub(super) fn may_keep_alive(&self, exchange: &Exchange, facts: Option<&RequestFacts>) -> bool {
+        let Some(facts) = facts else { return false };
+        let asked = match exchange.request.version {
+            Version::Http11 => !facts.connection.close,
+            Version::Http10 => facts.connection.keep_alive && !facts.connection.close,
+        };
+        asked && !self.worker().is_draining() && !self.gate.is_retired()
+    }
+
+    /// Whether the client has left. Reads pipelined requests into the inbox meanwhile, up to a buffer of them.
+    pub(super) fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.inbox.len() < BUFFER_BYTES {
+            match self.stream.poll_readable(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Err(_)) => return true,
+                Poll::Ready(Ok(())) => {}
+            }
+            let resources = self.registration.worker.resources();
+            let mut buffer = resources.buffers.take();
+            let read = self.stream.try_read(&mut buffer);
+            if let Ok(n) = read {
+                self.inbox.extend_from_slice(&buffer[..n]);
+            }
+            resources.buffers.put(buffer);
+            match read {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
+    /// Ends our side and reads for a while, so that the answer is not lost to a reset.
+    async fn linger(&mut self) {
+        if self.stream.shutdown_write().is_err() {
+            return;
+        }
+        let deadline = Some(Instant::now() + LINGER);
+        poll_fn(|cx| {
+            let mut buffer = self.registration.worker.resources().buffers.take();
+            let ended = loop {
+                match self.stream.poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(n)) if n > 0 => {
+                        if self.timer.poll(cx, deadline).is_ready() {
+                            break Poll::Ready(());
+                        }
+                    }
+                    Poll::Ready(_) => break Poll::Ready(()),
+                    Poll::Pending => break self.timer.poll(cx, deadline),
+                }
+            };
+            self.registration.worker.resources().buffers.put(buffer);
+            ended
+        })
+        .await;
+    }
+}
+
+/// Reasons after which nothing on the connection can be trusted or waited for.
+fn closes(reason: Reason) -> bool {
+    use Reason::{
+        BadRequest, BodyLimit, BodyTimeout, HeaderLimit, HeaderTimeout, RateLimited, UriLimit,
+    };
+    matches!(
+        reason,
+        BadRequest | BodyLimit | BodyTimeout | HeaderLimit | HeaderTimeout | RateLimited | UriLimit
+    )
+}
+
+/// Why reading a request's body failed.
+pub(super) fn client_reason(error: &PumpError) -> Reason {
+    match error {
+        PumpError::Source(_) | PumpError::Truncated => Reason::ClientGone,
+        PumpError::Malformed => Reason::BadRequest,
+        PumpError::TooLong => Reason::BodyLimit,
+        PumpError::Sink(_) => Reason::UpstreamReset,
+    }
 }

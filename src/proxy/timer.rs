@@ -70,6 +70,9 @@ mod tests {
         let first = poll_fn(|cx| Poll::Ready(timer.poll(cx, at(100)))).await;
         assert!(first.is_pending());
         poll_fn(|cx| timer.poll(cx, at(10))).await;
-        assert!(start.elapsed() >= Duration::from_millis(10) && start.elapsed() < Duration::from_millis(20));
+        assert!(
+            start.elapsed() >= Duration::from_millis(10)
+                && start.elapsed() < Duration::from_millis(20)
+        );
     }
 }

@@ -204,7 +204,9 @@ impl Gate {
 
     /// The snapshot a request on this gate is served from, and the listener's index in it.
     pub(super) fn pin(&self, worker: &Worker) -> Option<(Pinned, usize)> {
-        let find = |snapshot: &Snapshot| snapshot.listeners.iter().position(|(socket, _)| *socket == self.socket);
+        let find = |snapshot: &Snapshot| {
+            snapshot.listeners.iter().position(|(socket, _)| *socket == self.socket)
+        };
         let pinned = worker.pin();
         if let Some(listener) = find(&pinned) {
             return Some((pinned, listener));

@@ -92,6 +92,7 @@ pub struct Pump {
     data_bytes_max: u64,
     /// Set at each step forward, for idle clocks to reset.
     pub progressed: bool,
+    wrote: bool,
 }
 
 impl Pump {
@@ -125,7 +126,10 @@ impl Pump {
 
     /// Whether everything that was read was also written.
     pub fn is_flushed(&self) -> bool {
-        self.out_at == self.out.len() && self.run.is_empty() && self.tail.is_empty() && self.pipe.is_none()
+        self.out_at == self.out.len()
+            && self.run.is_empty()
+            && self.tail.is_empty()
+            && self.pipe.is_none()
     }
 
     /// Whether the body is through.
@@ -138,7 +142,12 @@ impl Pump {
     ///
     /// # Errors
     /// As [`Pump::poll`].
-    pub fn prime(&mut self, buffer: Buffer, range: Range<usize>, resources: Resources<'_>) -> Result<(), PumpError> {
+    pub fn prime(
+        &mut self,
+        buffer: Buffer,
+        range: Range<usize>,
+        resources: Resources<'_>,
+    ) -> Result<(), PumpError> {
         let spilled = self.out.len();
         let result = self.feed(&buffer, range);
         self.replay = (self.out.len() == spilled).then(|| self.run.clone());
@@ -163,11 +172,17 @@ impl Pump {
         self.replay.is_some()
     }
 
+    /// Whether not one byte has reached the sink since the start or the last replay.
+    pub fn wrote_nothing(&self) -> bool {
+        !self.wrote
+    }
+
     /// Starts over, with an empty `out`.
     pub fn replay(&mut self) {
         self.out.clear();
         self.out_at = 0;
         self.run = self.replay.clone().unwrap_or_default();
+        self.wrote = false;
     }
 
     /// The peer answered: nothing will be sent again.
@@ -237,7 +252,10 @@ impl Pump {
                 }
                 (false, true, true) => sink.poll_write(cx, out),
                 (true, false, true) => sink.poll_write(cx, run),
-                _ => sink.poll_write_vectored(cx, &[IoSlice::new(out), IoSlice::new(run), IoSlice::new(self.tail)]),
+                _ => sink.poll_write_vectored(
+                    cx,
+                    &[IoSlice::new(out), IoSlice::new(run), IoSlice::new(self.tail)],
+                ),
             };
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -248,6 +266,7 @@ impl Pump {
 
     fn consume(&mut self, mut n: usize) {
         self.progressed = true;
+        self.wrote = true;
         let of_out = n.min(self.out.len() - self.out_at);
         self.out_at += of_out;
         n -= of_out;
@@ -282,8 +301,11 @@ impl Pump {
 
     fn feed(&mut self, buffer: &[u8], range: Range<usize>) -> Result<(), PumpError> {
         let start = range.start;
-        let mut pieces =
-            Pieces::new(&buffer[range.clone()], &mut self.out, self.encoding == Encoding::AsReceived);
+        let mut pieces = Pieces::new(
+            &buffer[range.clone()],
+            &mut self.out,
+            self.encoding == Encoding::AsReceived,
+        );
         let taken = self.decoder.feed(&mut pieces).map_err(|_| PumpError::Malformed)?;
         let (run, data_bytes) = (pieces.run, pieces.data_bytes);
         self.run = start + run.start..start + run.end;
@@ -333,7 +355,11 @@ impl Pump {
     fn splice_bytes(&mut self, resources: Resources<'_>) -> usize {
         let ahead = self.decoder.plain_bytes_ahead();
         let endless = matches!(self.decoder, Decoder::UntilClose);
-        if self.copies || ahead < SPLICE_BYTES_MIN || (endless && !self.bulk) || self.encoding == Encoding::Chunks {
+        if self.copies
+            || ahead < SPLICE_BYTES_MIN
+            || (endless && !self.bulk)
+            || self.encoding == Encoding::Chunks
+        {
             return 0;
         }
         if self.pipe.is_none() {
@@ -345,7 +371,12 @@ impl Pump {
         }
     }
 
-    fn poll_fill_pipe(&mut self, cx: &mut Context<'_>, source: &Stream, n_max: usize) -> Poll<Result<(), PumpError>> {
+    fn poll_fill_pipe(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        n_max: usize,
+    ) -> Poll<Result<(), PumpError>> {
         let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         loop {
@@ -360,10 +391,12 @@ impl Pump {
                     self.decoder.advance(n as u64);
                     return Poll::Ready(self.count(n as u64));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match source.poll_readable(cx) {
-                    Poll::Ready(result) => result.map_err(PumpError::Source)?,
-                    Poll::Pending => return Poll::Pending,
-                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match source.poll_readable(cx) {
+                        Poll::Ready(result) => result.map_err(PumpError::Source)?,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     self.copies = true;
                     return Poll::Ready(Ok(()));
@@ -396,7 +429,9 @@ impl Pump {
                     *held -= n;
                     self.progressed = true;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(sink.poll_writable(cx))?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(sink.poll_writable(cx))?
+                }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }

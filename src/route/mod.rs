@@ -12,6 +12,8 @@ pub mod host;
 pub mod path;
 mod table;
 
+pub use host::normalize_host;
+pub use path::{Normalized, normalize};
 pub use table::RouteTable;
 
 use crate::config::{HostPattern, PathPattern};

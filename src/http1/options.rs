@@ -23,7 +23,7 @@ impl ConnectionOptions {
         } else if value.eq_ignore_ascii_case(b"close") {
             self.close = true;
         } else {
-            options(value).for_each(|option| self.see_option(option));
+            connection_options(value).for_each(|option| self.see_option(option));
         }
     }
 
@@ -41,6 +41,6 @@ impl ConnectionOptions {
 }
 
 /// The options in one `Connection` value.
-pub(crate) fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|option| !option.is_empty())
 }

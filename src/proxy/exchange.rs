@@ -1,0 +1,82 @@
+//! The state of one request and its response, in one box that the worker lends to a connection for as
+//! long as there is an exchange, so that an idle connection holds none of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::hold::Hold;
+use crate::backend::Backend;
+use crate::error::Reason;
+use crate::message::{RequestHead, ResponseHead};
+use crate::relay::{Pump, Resources};
+
+/// Bytes of a request id that we take over from a trusted peer.
+pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// One request and its response.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    pub(super) request: RequestHead,
+    pub(super) response: ResponseHead,
+    /// Client to backend.
+    pub(super) upload: Pump,
+    /// Backend to client.
+    pub(super) download: Pump,
+    /// A part of a response head.
+    pub(super) inbox: Vec<u8>,
+    /// The path that routes are matched with, where it is not the one received.
+    pub(super) path: Vec<u8>,
+    /// Room for normalising; between calls its contents mean nothing.
+    pub(super) scratch: Vec<u8>,
+    /// Lower-case host without port.
+    pub(super) host: Vec<u8>,
+    pub(super) record: Record,
+    /// What the exchange keeps alive of the configuration.
+    pub(super) hold: Option<Hold>,
+}
+
+impl Exchange {
+    /// Ready for another request; keeps memory up to a bound.
+    pub(super) fn clear(&mut self, resources: Resources<'_>) {
+        self.request.clear();
+        self.response.clear();
+        self.upload.release(resources);
+        self.download.release(resources);
+        for buffer in [&mut self.inbox, &mut self.path, &mut self.scratch, &mut self.host] {
+            buffer.clear();
+            buffer.shrink_to(1024);
+        }
+        self.record.clear();
+        self.hold = None;
+    }
+}
+
+/// What the access log and the counters are told of an exchange.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// When the first byte of its head was read; set before anything else is.
+    pub(super) started: Option<Instant>,
+    pub(super) client: Option<IpAddr>,
+    pub(super) request_id: Vec<u8>,
+    /// The final status sent to the client; 0 before.
+    pub(super) status: u16,
+    pub(super) reason: Option<Reason>,
+    pub(super) backend: Option<Arc<Backend>>,
+    pub(super) attempts: u32,
+    pub(super) connect: Option<Duration>,
+    pub(super) first_byte: Option<Duration>,
+    /// Body bytes of an answer of our own.
+    pub(super) own_bytes: u64,
+    /// Tunnel and body bytes counted before a pump was started anew.
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+}
+
+impl Record {
+    fn clear(&mut self) {
+        self.request_id.clear();
+        self.request_id.shrink_to(REQUEST_ID_BYTES_MAX);
+        *self = Record { request_id: std::mem::take(&mut self.request_id), ..Record::default() };
+    }
+}

@@ -1,0 +1,78 @@
+//! The end of an exchange: it is counted and, if there is an access log, written down.
+
+use std::time::{Instant, SystemTime};
+
+use super::connection::Connection;
+use super::exchange::Exchange;
+use super::hold::Hold;
+use crate::log::AccessRecord;
+use crate::message::{Known, Version};
+
+impl Connection {
+    /// Counts and logs the exchange; returns when it ended.
+    pub(super) fn finish(&self, exchange: &mut Exchange) -> Instant {
+        let ended = Instant::now();
+        let record = &mut exchange.record;
+        record.bytes_in += exchange.upload.data_bytes;
+        record.bytes_out += exchange.download.data_bytes + record.own_bytes;
+        let counters = self.worker().counters();
+        counters.responses[usize::from(record.status / 100).min(5)].add(1);
+        if let Some(reason) = record.reason {
+            counters.reasons[reason as usize].add(1);
+        }
+        counters.bytes_in.add(record.bytes_in);
+        counters.bytes_out.add(record.bytes_out);
+        self.log(exchange, ended);
+        ended
+    }
+
+    fn log(&self, exchange: &Exchange, ended: Instant) {
+        let worker = self.worker();
+        let snapshot = worker.pin();
+        let Some(log) = &snapshot.access_log else { return };
+        if log.sample_at_most != u32::MAX
+            && worker.rng.borrow_mut().next_u64() as u32 > log.sample_at_most
+        {
+            return;
+        }
+        let (record, request) = (&exchange.record, &exchange.request);
+        let hold = exchange.hold.as_ref();
+        let policy = hold.and_then(Hold::policy);
+        let listener = match (hold.and_then(Hold::listener), policy) {
+            (Some(listener), _) => &*listener.name,
+            (None, Some(policy)) => &policy.listener,
+            (None, None) => "",
+        };
+        let total = record
+            .started
+            .map_or_else(Default::default, |started| ended.saturating_duration_since(started));
+        let line = AccessRecord {
+            time: SystemTime::now() - total,
+            client: record.client,
+            peer: if self.peer_ip.is_empty() { "unix" } else { &self.peer_ip },
+            method: request.method(),
+            target: request.received_target(),
+            host: request.host().unwrap_or_default(),
+            version: match request.version {
+                Version::Http10 => "HTTP/1.0",
+                Version::Http11 => "HTTP/1.1",
+            },
+            status: record.status,
+            reason: record.reason,
+            request_id: &record.request_id,
+            listener,
+            route: policy.map(|policy| &*policy.route),
+            upstream: policy.map(|policy| &*policy.upstream),
+            backend: record.backend.as_ref().map(|backend| &*backend.label),
+            attempts: record.attempts,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            connect: record.connect,
+            first_byte: record.first_byte,
+            total,
+            referer: request.fields.get(Known::Referer),
+            user_agent: request.fields.get(Known::UserAgent),
+        };
+        worker.log.borrow_mut().add(log, &line, request);
+    }
+}

@@ -1,0 +1,68 @@
+//! What an exchange keeps alive of the configuration it began under: the whole snapshot while it is
+//! short, only its small policy once it streams or became a tunnel.
+
+use std::sync::Arc;
+
+use super::worker::Pinned;
+use crate::pool;
+use crate::snapshot::{Listener, Policy, RouteEntry, Upstream};
+
+/// A route of a pinned snapshot, or what is left of it.
+#[derive(Debug)]
+pub(super) enum Hold {
+    /// No route was found (yet).
+    Listener(Pinned, usize),
+    /// The snapshot, with the indexes of listener and route.
+    Pinned { snapshot: Pinned, listener: usize, entry: usize },
+    /// The policy alone.
+    Policy(Arc<Policy>, pool::Policy),
+}
+
+impl Hold {
+    pub(super) fn listener(&self) -> Option<&Listener> {
+        match self {
+            Hold::Listener(snapshot, listener) | Hold::Pinned { snapshot, listener, .. } => {
+                Some(&snapshot.listeners[*listener].1)
+            }
+            Hold::Policy(..) => None,
+        }
+    }
+
+    fn entry(&self) -> Option<&RouteEntry> {
+        match self {
+            Hold::Pinned { entry, .. } => self.listener().map(|listener| &listener.entries[*entry]),
+            Hold::Listener(..) | Hold::Policy(..) => None,
+        }
+    }
+
+    pub(super) fn policy(&self) -> Option<&Policy> {
+        match self {
+            Hold::Policy(policy, _) => Some(policy),
+            _ => self.entry().map(|entry| &*entry.policy),
+        }
+    }
+
+    pub(super) fn upstream(&self) -> Option<&Upstream> {
+        match self {
+            Hold::Pinned { snapshot, .. } => {
+                self.entry().map(|entry| &*snapshot.upstreams[entry.upstream])
+            }
+            Hold::Listener(..) | Hold::Policy(..) => None,
+        }
+    }
+
+    /// How connections to this upstream are kept.
+    pub(super) fn pool(&self, n_workers: usize) -> Option<pool::Policy> {
+        match self {
+            Hold::Policy(_, pool) => Some(*pool),
+            _ => self.upstream().map(|upstream| pool::Policy::share(&upstream.pool, n_workers)),
+        }
+    }
+
+    /// Lets go of the snapshot.
+    pub(super) fn unpin(&mut self, n_workers: usize) {
+        if let (Some(entry), Some(pool)) = (self.entry(), self.pool(n_workers)) {
+            *self = Hold::Policy(Arc::clone(&entry.policy), pool);
+        }
+    }
+}

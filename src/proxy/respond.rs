@@ -1,0 +1,140 @@
+//! Answers of our own: the one place where a reason becomes a status.
+
+use std::io::Write as _;
+
+use crate::error::Reason;
+
+/// How an answer is to look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) reason: Reason,
+    /// Empty when the request never got one.
+    pub(super) request_id: &'a [u8],
+    /// A HEAD request gets the head only.
+    pub(super) head_only: bool,
+    pub(super) keep_alive: bool,
+    /// An HTTP/1.0 client must be told that the connection stays.
+    pub(super) http10: bool,
+}
+
+/// The status for a reason; `None` where there is nobody to answer, or too late to.
+pub(super) fn status(reason: Reason) -> Option<u16> {
+    Some(match reason {
+        Reason::BadRequest | Reason::BadPath => 400,
+        Reason::NoRoute => 404,
+        Reason::MethodRefused => 405,
+        Reason::HeaderTimeout | Reason::BodyTimeout => 408,
+        Reason::BodyLimit => 413,
+        Reason::UriLimit => 414,
+        Reason::BadExpect => 417,
+        Reason::RateLimited => 429,
+        Reason::HeaderLimit => 431,
+        Reason::Internal => 500,
+        Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
+        Reason::NoBackend => 503,
+        Reason::ConnectTimeout | Reason::FirstByteTimeout | Reason::TotalTimeout => 504,
+        Reason::UpstreamTruncated
+        | Reason::ResponseTimeout
+        | Reason::ClientGone
+        | Reason::ClientStalled
+        | Reason::TunnelIdle
+        | Reason::Shutdown => return None,
+    })
+}
+
+/// What follows the status: its phrase and, for people, what it means.
+fn phrases(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::BadRequest => ("Bad Request", "the request is malformed"),
+        Reason::BadPath => ("Bad Request", "the path is ambiguous"),
+        Reason::NoRoute => ("Not Found", "no route matches this host and path"),
+        Reason::MethodRefused => ("Method Not Allowed", "this method is not served here"),
+        Reason::HeaderTimeout => ("Request Timeout", "the request head took too long"),
+        Reason::BodyTimeout => ("Request Timeout", "the request body stalled"),
+        Reason::BodyLimit => ("Content Too Large", "the request body is over the limit"),
+        Reason::UriLimit => ("URI Too Long", "the request target is over the limit"),
+        Reason::BadExpect => ("Expectation Failed", "only 100-continue can be expected"),
+        Reason::RateLimited => ("Too Many Requests", "too many connections from this address"),
+        Reason::HeaderLimit => {
+            ("Request Header Fields Too Large", "the request head is over the limit")
+        }
+        Reason::ConnectFailed => ("Bad Gateway", "no connection to a backend could be made"),
+        Reason::UpstreamReset => ("Bad Gateway", "the backend closed the connection"),
+        Reason::UpstreamProtocol => ("Bad Gateway", "the backend's response is malformed"),
+        Reason::NoBackend => ("Service Unavailable", "no backend is available"),
+        Reason::ConnectTimeout => ("Gateway Timeout", "connecting to the backend took too long"),
+        Reason::FirstByteTimeout => ("Gateway Timeout", "the backend did not answer in time"),
+        Reason::TotalTimeout => ("Gateway Timeout", "the exchange took too long"),
+        _ => ("Internal Server Error", "the proxy failed"),
+    }
+}
+
+/// The error type of RFC 9209, section 2.3, for `Proxy-Status`.
+fn proxy_error(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoRoute | Reason::NoBackend => "destination_unavailable",
+        Reason::ConnectFailed => "connection_refused",
+        Reason::UpstreamReset => "connection_terminated",
+        Reason::UpstreamProtocol => "http_protocol_error",
+        Reason::ConnectTimeout => "connection_timeout",
+        Reason::FirstByteTimeout | Reason::TotalTimeout => "http_response_timeout",
+        Reason::Internal => "proxy_internal_error",
+        Reason::RateLimited => "connection_limit_reached",
+        _ => "http_request_error",
+    }
+}
+
+/// Appends the answer to `out`; returns its status and the length of its body. Reasons that have no
+/// status are answered as a fault of ours.
+pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
+    let reason = answer.reason;
+    let status = status(reason).unwrap_or(500);
+    let (phrase, meaning) = phrases(reason);
+    let mut body = Vec::with_capacity(160);
+    let _ = write!(body, "{status} {phrase}: {meaning}\nreason: {reason}\n");
+    if !answer.request_id.is_empty() {
+        body.extend_from_slice(b"request id: ");
+        body.extend_from_slice(answer.request_id);
+        body.push(b'\n');
+    }
+    let _ = write!(
+        out,
+        "HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
+         proxy-status: forebay; error={}; details=\"{reason}\"\r\n",
+        body.len(),
+        proxy_error(reason),
+    );
+    match reason {
+        Reason::NoBackend | Reason::RateLimited => out.extend_from_slice(b"retry-after: 1\r\n"),
+        Reason::MethodRefused => {
+            out.extend_from_slice(b"allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n")
+        }
+        _ => {}
+    }
+    match (answer.keep_alive, answer.http10) {
+        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+        (true, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, false) => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    if answer.head_only {
+        return (status, 0);
+    }
+    out.extend_from_slice(&body);
+    (status, body.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_with_a_status_has_its_own_words() {
+        for reason in Reason::ALL {
+            if let Some(status) = status(*reason) {
+                let internal = phrases(*reason).0 == "Internal Server Error";
+                assert_eq!(internal, status == 500, "{reason}");
+            }
+        }
+    }
+}

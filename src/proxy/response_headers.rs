@@ -1,0 +1,110 @@
+//! A response's head on its way to the client: what concerns the backend's connection is removed, and
+//! what frames the body on the client's is written.
+
+use crate::http1::{Framing, ResponseFacts, connection_options};
+use crate::message::{Fields, Known, ResponseHead, Version};
+use crate::relay::Encoding;
+
+/// What the client is told about its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    pub(super) version: Version,
+    /// The request would let the connection stay open.
+    pub(super) keep_alive: bool,
+    pub(super) head_request: bool,
+}
+
+/// How a response is framed towards the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) encoding: Encoding,
+    /// Whether the client's connection stays open after it.
+    pub(super) keep_alive: bool,
+    /// The end of the connection is the end of the body: a truncation must not look like one.
+    pub(super) until_close: bool,
+}
+
+/// Edits `head` and writes it to `out`, complete with the empty line.
+pub(super) fn write(
+    head: &mut ResponseHead,
+    facts: &ResponseFacts,
+    client: Client,
+    out: &mut Vec<u8>,
+) -> Outgoing {
+    let outgoing = plan(facts, client);
+    let keeps_length =
+        matches!(facts.framing, Framing::Length(_)) || keeps_length_without_body(head, client);
+    remove(&mut head.fields, facts, keeps_length, false);
+    head.write_to(out);
+    if outgoing.encoding == Encoding::Chunks
+        || (facts.framing == Framing::Chunked && !outgoing.until_close)
+    {
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    match (outgoing.keep_alive, client.version) {
+        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+        (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, Version::Http11) => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    outgoing
+}
+
+/// Writes an interim response (1xx but 101).
+pub(super) fn write_interim(head: &mut ResponseHead, facts: &ResponseFacts, out: &mut Vec<u8>) {
+    remove(&mut head.fields, facts, false, false);
+    head.write_to(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a 101, which keeps its `Upgrade`.
+pub(super) fn write_switching(head: &mut ResponseHead, facts: &ResponseFacts, out: &mut Vec<u8>) {
+    remove(&mut head.fields, facts, false, true);
+    head.write_to(out);
+    out.extend_from_slice(b"connection: upgrade\r\n\r\n");
+}
+
+fn plan(facts: &ResponseFacts, client: Client) -> Outgoing {
+    let unframed = match facts.framing {
+        Framing::None | Framing::Length(_) => false,
+        Framing::Chunked | Framing::UntilClose => client.version == Version::Http10,
+    };
+    let encoding = match facts.framing {
+        _ if unframed => Encoding::DataOnly,
+        Framing::UntilClose => Encoding::Chunks,
+        _ => Encoding::AsReceived,
+    };
+    Outgoing { encoding, keep_alive: client.keep_alive && !unframed, until_close: unframed }
+}
+
+/// A HEAD's or a 304's Content-Length tells of a body that is not sent; a 204 must not have one.
+fn keeps_length_without_body(head: &ResponseHead, client: Client) -> bool {
+    head.status == 304 || (client.head_request && head.status >= 200 && head.status != 204)
+}
+
+fn remove(fields: &mut Fields, facts: &ResponseFacts, keeps_length: bool, keeps_upgrade: bool) {
+    if facts.connection.names_fields {
+        let named: Vec<Vec<u8>> = fields
+            .all(Known::Connection)
+            .flat_map(connection_options)
+            .map(<[u8]>::to_vec)
+            .collect();
+        fields.remove_if(|known, name| {
+            let framing =
+                matches!(known, Known::ContentLength | Known::TransferEncoding | Known::Connection);
+            !framing && named.iter().any(|option| option.eq_ignore_ascii_case(name))
+        });
+    }
+    fields.remove_if(|known, _| match known {
+        Known::Other => false,
+        Known::Connection
+        | Known::KeepAlive
+        | Known::ProxyConnection
+        | Known::Te
+        | Known::Http2Settings
+        | Known::TransferEncoding => true,
+        Known::Upgrade => !keeps_upgrade,
+        Known::ContentLength => !keeps_length,
+        _ => false,
+    });
+}
