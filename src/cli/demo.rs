@@ -63,7 +63,7 @@ fn invitation(daemon: &Daemon, backends: &Backends) -> String {
     let mut text = format!("\nForebay demo: one proxy, {} backends.\n\n", backends.addresses.len());
     for (backend, address) in super::demo_backend::BACKENDS.iter().zip(&backends.addresses) {
         text += &format!(
-            "  {}  http://{address}  answers after {} ms\n",
+            "  {:<6}  http://{address}  answers after {} ms\n",
             backend.name, backend.delay_ms
         );
     }

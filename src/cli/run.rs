@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Outcome, RunArguments, complain, stderr_colour};
-use crate::config::{Bind, Source};
+use crate::config::Source;
 use crate::log::operator;
 use crate::server::{Daemon, Options, StartError};
 
@@ -36,7 +36,9 @@ pub(super) fn serve(source: Source, watch: bool, started: impl FnOnce(&Daemon)) 
     };
     let outcome = match Daemon::start(source, Options { watch, handle_signals: true }) {
         Ok(daemon) => {
-            announce(&daemon, &reload);
+            // What listens where was said by those who bound it.
+            tracing::info!(reload, "ready");
+            operator::flush(FLUSH_TIME_MAX);
             started(&daemon);
             daemon.wait();
             Outcome::Good
@@ -45,18 +47,6 @@ pub(super) fn serve(source: Source, watch: bool, started: impl FnOnce(&Daemon)) 
     };
     operator::flush(FLUSH_TIME_MAX);
     outcome
-}
-
-/// Says what listens where, and how to have the configuration read again.
-fn announce(daemon: &Daemon, reload: &str) {
-    for bound in daemon.bound() {
-        let address = match bound.bind {
-            Bind::Tcp(address) => format!("http://{address}"),
-            Bind::Unix(path) => format!("unix:{}", path.display()),
-        };
-        tracing::info!(listener = bound.listener, address, "listening");
-    }
-    tracing::info!(reload, "ready");
 }
 
 fn refuse(error: StartError) -> Outcome {
@@ -69,6 +59,7 @@ fn refuse(error: StartError) -> Outcome {
             Outcome::Problems
         }
         StartError::Io(message) => {
+            let message = message.strip_prefix("error: ").unwrap_or(&message);
             complain(&format!("forebay: not started: {message}\n"));
             Outcome::Failed
         }
