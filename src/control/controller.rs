@@ -229,6 +229,6 @@ impl Controller {
 fn refuse_while_stopping(request: Request) {
     if let Some(reply) = request.reply {
         // Whoever asked may have stopped waiting.
-        let _ = reply.try_send(Err(ReloadError::Io("the process is stopping".into())));
+        let _ = reply.try_send(Err(ReloadError::stopping()));
     }
 }

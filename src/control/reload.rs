@@ -15,6 +15,7 @@ use super::event::{Event, Reply, Request};
 use super::fleet::Order;
 use super::prepare::{self, Ready};
 use super::resolve::Answer;
+use super::stop::Stopping;
 use super::watch::Marks;
 use crate::config::{Config, Failure, Loaded, Report, Severity};
 use crate::log::operator;
@@ -39,6 +40,12 @@ pub enum ReloadError {
     Problems(Report),
     /// Something could not be read, opened or bound; names it, says why and what to do.
     Io(String),
+}
+
+impl ReloadError {
+    pub(super) fn stopping() -> Self {
+        ReloadError::Io("the process is stopping".into())
+    }
 }
 
 impl fmt::Display for ReloadError {
@@ -123,6 +130,8 @@ impl Controller {
 
     pub(super) async fn prepared(&mut self, result: Result<Ready, ReloadError>) {
         let outcome = match result {
+            // A stop has begun meanwhile: what would be listened on now would never be closed.
+            Ok(_) if self.stopping != Stopping::No => Err(ReloadError::stopping()),
             Ok(ready) => Ok(self.commit(ready).await),
             Err(error) => {
                 tell_refusal(&error);
@@ -134,7 +143,7 @@ impl Controller {
             // Whoever asked may have stopped waiting.
             let _ = reply.try_send(outcome.clone());
         }
-        if again {
+        if again && self.stopping == Stopping::No {
             self.start_preparing();
         }
     }
