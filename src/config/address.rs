@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::hosts;
-use super::reader::Item;
+use super::reader::{Item, shown};
 use super::schema::{BackendAddress, Bind};
 
 /// The longest path of a unix socket, in bytes: what fits in a `sockaddr_un`.
@@ -99,20 +99,21 @@ fn named(item: Item<'_>, text: &str, authority: &str) -> Option<BackendAddress> 
     else {
         let help = match authority.parse::<IpAddr>() {
             Ok(IpAddr::V6(ip)) => format!("write \"[{ip}]:8080\" with the backend's port"),
+            _ if authority.is_empty() => "write \"10.0.0.11:8080\"".to_owned(),
             _ => format!("write \"{authority}:8080\" with the backend's port"),
         };
-        item.bad(format!("`{text}` has no port"), help);
+        item.bad(format!("{} has no port", shown(text)), help);
         return None;
     };
     let Some(port) = port.parse::<u16>().ok().filter(|port| *port != 0) else {
-        item.bad(format!("`{port}` is not a port"), "accepted: 1 to 65535");
+        item.bad(format!("{} is not a port", shown(port)), "accepted: 1 to 65535");
         return None;
     };
     match hosts::check_name(host) {
         Ok(()) => Some(BackendAddress::Name(host.trim_end_matches('.').to_ascii_lowercase(), port)),
         Err(why) => {
             item.bad(
-                format!("`{host}` {why}"),
+                format!("{} {why}", shown(host)),
                 "accepted: an IP address or a host name with a port, as in \"10.0.0.11:8080\"",
             );
             None

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::schema::{
     AccessFormat, ClientIpHeader, ExchangeTimeouts, ForwardPath, Global, Level, Limits,
-    ListenerTimeouts, Log, LogFormat, PathPolicy, Pool, Reload, Telemetry, TrustedProxies,
+    ListenerTimeouts, Log, LogFormat, PathPolicy, Pool, Telemetry, TrustedProxies,
 };
 
 /// `listener.backlog`.
@@ -42,12 +42,6 @@ impl Default for Log {
 impl Default for Telemetry {
     fn default() -> Self {
         Telemetry { request_id: "x-request-id".into() }
-    }
-}
-
-impl Default for Reload {
-    fn default() -> Self {
-        Reload { watch: false }
     }
 }
 

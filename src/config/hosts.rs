@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::reader::Item;
+use super::reader::{Item, shown};
 use super::schema::HostPattern;
 
 /// One entry of `hosts`: a name, or `*.` and a name; lower case and without a trailing dot afterwards.
@@ -11,7 +11,7 @@ pub(crate) fn pattern(item: Item<'_>) -> Option<HostPattern> {
     let lower = text.to_ascii_lowercase();
     let name = lower.strip_suffix('.').unwrap_or(&lower);
     let refuse = |why: &str, help: String| {
-        item.bad(format!("`{text}` {why}"), help);
+        item.bad(format!("{} {why}", shown(text)), help);
         None
     };
     if name == "*" {

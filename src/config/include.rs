@@ -34,7 +34,7 @@ pub(crate) fn read_all(cx: &mut Cx, source: &Source, env: Lookup<'_>) -> Result<
     };
     let mut paths: Vec<PathBuf> = Vec::new();
     if let Some(entry) = root.find("include") {
-        let item = Item { cx, key: "include", node: &entry.node };
+        let item = Item { cx, key: "include", node: &entry.node, of_array: false };
         for item in item.items().into_iter().flatten() {
             for path in matches(item)? {
                 let is_new = !same_file(&path, source) && !paths.contains(&path);
@@ -92,7 +92,7 @@ fn matches(item: Item<'_>) -> Result<Vec<PathBuf>, IoFailure> {
     for path in found {
         let path = path.map_err(|error| {
             let file = error.path().display().to_string();
-            IoFailure::read(file, error.error(), "needed by `include`; ")
+            IoFailure::read(file, error.error()).named_in(&item.cx.file(0).name)
         })?;
         if path.is_file() {
             paths.push(path);
@@ -112,7 +112,13 @@ fn same_file(path: &Path, source: &Source) -> bool {
 
 fn read_file(cx: &mut Cx, path: &Path, env: Lookup<'_>) -> Result<Table, IoFailure> {
     let name = path.display().to_string();
-    let bytes = read_bytes(path).map_err(|error| IoFailure::read(name.clone(), &error, ""))?;
+    let bytes = read_bytes(path).map_err(|error| {
+        let failure = IoFailure::read(name.clone(), &error);
+        match cx.is_empty() {
+            true => failure,
+            false => failure.named_in(&cx.file(0).name),
+        }
+    })?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(IoFailure {
             file: name,
@@ -127,7 +133,8 @@ fn read_file(cx: &mut Cx, path: &Path, env: Lookup<'_>) -> Result<Table, IoFailu
     match valid {
         Ok(()) => Ok(tree::parse(cx, file, env)),
         Err(start) => {
-            let place = Place { file, start, end: start + 1 };
+            let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+            let place = Place { file, start, end };
             let draft = Draft::error(Code::Syntax, place, "the file is not UTF-8 from here on");
             cx.report(draft.help("save it as UTF-8"));
             Ok(Table::default())

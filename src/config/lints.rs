@@ -22,7 +22,8 @@ pub(crate) fn run(
     }
     let used: HashSet<&str> = routes.iter().map(|w| w.route.upstream.as_str()).collect();
     // A broken route may be the one that was meant to use it.
-    let all_read = routes.iter().all(|w| w.upstream_place.is_some());
+    let all_read =
+        !routes.is_empty() && routes.iter().all(|w| upstreams.contains_key(&w.route.upstream));
     for (name, written) in upstreams {
         if all_read && !used.contains(name.as_str()) {
             let message = format!("no route uses the upstream `{name}`");
@@ -69,7 +70,7 @@ fn overlaps(cx: &Cx, routes: &[WrittenRoute]) {
             let draft = Draft::warning(Code::Unreachable, written.place, message);
             cx.report(
                 draft
-                    .related(owner, "this one matches the same requests and comes first")
+                    .related(owner, "this one matches the same requests and ranks above it")
                     .help("remove it, or give it another host or path"),
             );
             continue;
@@ -77,9 +78,7 @@ fn overlaps(cx: &Cx, routes: &[WrittenRoute]) {
         for (place, owner) in lost {
             let message = "an earlier route of equal rank takes this host";
             let draft = Draft::warning(Code::Overlap, place, message);
-            cx.report(
-                draft.related(owner, "this route").help("remove the host from one of the two"),
-            );
+            cx.report(draft.related(owner, "this one").help("remove the host from one of the two"));
         }
     }
 }

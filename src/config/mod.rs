@@ -136,7 +136,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl IoFailure {
-    fn read(file: String, error: &io::Error, context: &str) -> Self {
+    fn read(file: String, error: &io::Error) -> Self {
         let help = match error.kind() {
             io::ErrorKind::NotFound => "create it, or correct the path",
             io::ErrorKind::PermissionDenied => "give this user the right to read it",
@@ -145,7 +145,13 @@ impl IoFailure {
             }
             _ => "check the path and the disk",
         };
-        IoFailure { file, message: error.to_string(), help: format!("{context}{help}") }
+        IoFailure { file, message: error.to_string(), help: help.to_owned() }
+    }
+
+    /// The file was asked for by the `include` of the file `main`.
+    fn named_in(mut self, main: &str) -> Self {
+        self.help.push_str(&format!("; `include` in {main} names it"));
+        self
     }
 }
 

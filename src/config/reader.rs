@@ -28,6 +28,11 @@ impl Cx {
         self.files.len() - 1
     }
 
+    /// No file was read yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     pub(crate) fn file(&self, index: usize) -> &SourceFile {
         &self.files[index]
     }
@@ -60,6 +65,7 @@ impl Cx {
             let caused = |draft: &Draft| {
                 draft.severity == Severity::Warning
                     || matches!(draft.code, Code::Missing | Code::UnknownName)
+                    || draft.place.start == draft.place.end
                     || broken.contains(&line(draft.place))
             };
             drafts.retain(|draft| syntax(draft) || !caused(draft));
@@ -100,6 +106,9 @@ impl<'a> Section<'a> {
         title: String,
     ) -> Option<Section<'a>> {
         let Value::Table(table) = &node.value else {
+            if matches!(node.value, Value::Faulty) {
+                return None;
+            }
             let example = shape.example;
             self.cx.report(
                 Draft::error(
@@ -134,7 +143,7 @@ impl<'a> Section<'a> {
             self.shape.name
         );
         let entry = self.table.find(key)?;
-        Some(Item { cx: self.cx, key: &entry.key, node: &entry.node })
+        Some(Item { cx: self.cx, key: &entry.key, node: &entry.node, of_array: false })
     }
 
     /// The value under `key` through `read`; `None` if it was not written or is wrong (which is reported).
@@ -144,6 +153,12 @@ impl<'a> Section<'a> {
 
     /// Reports that `key` is missing.
     pub(crate) fn missing(&self, key: &str, help: impl Into<String>) {
+        let is_near = |near: &str| {
+            !self.shape.keys.contains(&near) && unknown::closest(near, [key].into_iter()).is_some()
+        };
+        if self.table.entries.iter().any(|entry| is_near(&entry.key)) {
+            return; // Told already: did you mean it?
+        }
         let message = format!("{} has no `{key}`", self.title);
         self.cx.report(Draft::error(Code::Missing, self.place, message).help(help));
     }
@@ -155,6 +170,8 @@ pub(crate) struct Item<'a> {
     pub(crate) cx: &'a Cx,
     pub(crate) key: &'a str,
     pub(crate) node: &'a Node,
+    /// It is one of several in an array under that key.
+    pub(crate) of_array: bool,
 }
 
 impl<'a> Item<'a> {
@@ -162,8 +179,27 @@ impl<'a> Item<'a> {
         self.node.place
     }
 
+    /// What messages call it.
+    fn subject(self) -> String {
+        match self.of_array {
+            true => format!("an entry of `{}`", self.key),
+            false => format!("`{}`", self.key),
+        }
+    }
+
+    /// How to write `value` in its place.
+    fn write(self, value: impl std::fmt::Display) -> String {
+        match self.of_array {
+            true => format!("write {value}"),
+            false => format!("write {} = {value}", self.key),
+        }
+    }
+
     /// Reports a value that is not accepted.
     pub(crate) fn bad(self, message: impl Into<String>, help: impl Into<String>) {
+        if matches!(self.node.value, Value::Faulty) {
+            return;
+        }
         self.cx.report(Draft::error(Code::BadValue, self.node.place, message).help(help));
     }
 
@@ -175,7 +211,10 @@ impl<'a> Item<'a> {
 
     /// Reports a value of the wrong type.
     pub(crate) fn wrong_type(self, expected: &str, help: impl Into<String>) {
-        let message = format!("`{}` is {expected}, not {}", self.key, self.node.value.kind());
+        if matches!(self.node.value, Value::Faulty) {
+            return;
+        }
+        let message = format!("{} is {expected}, not {}", self.subject(), self.node.value.kind());
         self.cx.report(Draft::error(Code::WrongType, self.node.place, message).help(help));
     }
 
@@ -184,11 +223,11 @@ impl<'a> Item<'a> {
         match &self.node.value {
             Value::String { text, .. } => Some(text),
             Value::Integer(Some(number)) => {
-                self.wrong_type("a string", format!("write {} = \"{number}\"", self.key));
+                self.wrong_type("a string", self.write(format!("\"{number}\"")));
                 None
             }
             _ => {
-                self.wrong_type("a string", format!("write {} = \"…\"", self.key));
+                self.wrong_type("a string", self.write("\"…\""));
                 None
             }
         }
@@ -223,6 +262,10 @@ impl<'a> Item<'a> {
     /// A whole number in `range`; in quotes only where the environment put it there.
     pub(crate) fn integer(self, range: RangeInclusive<u64>) -> Option<u64> {
         let accepted = format!("accepted: {} to {}", range.start(), range.end());
+        self.integer_of(range, accepted)
+    }
+
+    fn integer_of(self, range: RangeInclusive<u64>, accepted: String) -> Option<u64> {
         let number = match &self.node.value {
             Value::Integer(number) => *number,
             Value::String { text, replaced } => match (text.parse::<i64>(), replaced) {
@@ -251,15 +294,14 @@ impl<'a> Item<'a> {
 
     /// As [`Item::integer`], or `"off"` (or another `word` for none), which is `None`.
     pub(crate) fn integer_or(self, word: &str, range: RangeInclusive<u64>) -> Option<Option<u64>> {
+        let accepted = format!("accepted: \"{word}\" or {} to {}", range.start(), range.end());
         match self.as_text() {
             Some(text) if text == word => Some(None),
             Some(text) if text.parse::<i64>().is_err() => {
-                let accepted =
-                    format!("accepted: \"{word}\" or {} to {}", range.start(), range.end());
                 self.bad(format!("`{text}` is neither \"{word}\" nor a whole number"), accepted);
                 None
             }
-            _ => self.integer(range).map(Some),
+            _ => self.integer_of(range, accepted).map(Some),
         }
     }
 
@@ -429,13 +471,15 @@ impl<'a> Item<'a> {
             self.wrong_type("an array", help);
             return None;
         };
-        Some(items.iter().map(move |node| Item { node, ..self }))
+        Some(items.iter().map(move |node| Item { node, of_array: true, ..self }))
     }
 
     /// The items of an array, or the one value that stands for an array of one.
     pub(crate) fn one_or_more(self) -> Vec<Item<'a>> {
         match &self.node.value {
-            Value::Array(items) => items.iter().map(|node| Item { node, ..self }).collect(),
+            Value::Array(items) => {
+                items.iter().map(|node| Item { node, of_array: true, ..self }).collect()
+            }
             _ => vec![self],
         }
     }
@@ -446,7 +490,15 @@ impl<'a> Item<'a> {
     }
 }
 
-/// `"a" "b" "c"`, for help lines.
+/// A text in backticks, or quotes if there is nothing in it to see.
+pub(crate) fn shown(text: &str) -> String {
+    match text {
+        "" => "\"\"".to_owned(),
+        _ => format!("`{}`", text.escape_debug()),
+    }
+}
+
+/// `"a", "b", "c"`, for help lines.
 pub(crate) fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }

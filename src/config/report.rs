@@ -203,8 +203,10 @@ impl Report {
             if !out.is_empty() {
                 out.push('\n');
             }
-            out.push_str(&renderer.render(&[self.group(problem)]));
-            out.push('\n');
+            for line in renderer.render(&[self.group(problem)]).lines() {
+                out.push_str(line.trim_end());
+                out.push('\n');
+            }
         }
         out
     }

@@ -137,9 +137,9 @@ pub struct Telemetry {
 }
 
 /// `[reload]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reload {
-    /// Reload when a file changes.
+    /// Reload when a file changes. Default false.
     pub watch: bool,
 }
 

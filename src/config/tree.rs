@@ -33,6 +33,8 @@ pub(crate) enum Value {
     Array(Vec<Node>),
     /// A table.
     Table(Table),
+    /// A string whose variables could not be replaced. That is reported; nobody says more about it.
+    Faulty,
 }
 
 /// A table, its entries in the order of the text.
@@ -69,12 +71,13 @@ impl Value {
         match self {
             Value::String { .. } => "a string",
             Value::Integer(_) => "an integer",
-            Value::Float(_) => "a number",
+            Value::Float(_) => "a float",
             Value::Boolean(_) => "a boolean",
             Value::Datetime => "a date",
             Value::Array(items) if items.iter().any(Node::is_header) => "an array of tables",
             Value::Array(_) => "an array",
             Value::Table(_) => "a table",
+            Value::Faulty => "a string",
         }
     }
 }
@@ -148,6 +151,7 @@ impl Builder<'_> {
             return Value::String { text: text.to_owned(), replaced: false };
         }
         let expanded = env::expand(text, self.env);
+        let is_faulty = !expanded.faults.is_empty();
         for fault in expanded.faults {
             let (name, message, help) = match fault {
                 Fault::Unset(name) => (
@@ -166,7 +170,10 @@ impl Builder<'_> {
             let place = self.variable_place(&name, place);
             self.cx.report(Draft::error(Code::Environment, place, message).help(help));
         }
-        Value::String { text: expanded.text, replaced: expanded.replaced }
+        match is_faulty {
+            true => Value::Faulty,
+            false => Value::String { text: expanded.text, replaced: expanded.replaced },
+        }
     }
 
     /// Where `${NAME` stands in the string at `place`; the whole string if escapes hide it.
@@ -186,17 +193,13 @@ fn report_syntax(cx: &Cx, source: &SourceFile, file: usize, error: &toml::de::Er
     let place = Place { file, start: span.start, end: span.end };
     let message = error.message();
     if message == "duplicate key" {
-        let key = source.text.get(span.clone()).unwrap_or_default();
-        let draft = Draft::error(Code::Duplicate, place, format!("`{key}` is defined twice"))
-            .help("keep one of the two");
-        let draft = match first_definition(source, &span) {
-            Some(start) => {
-                let end = start + (span.end - span.start);
-                draft.related(Place { file, start, end }, "first defined here")
-            }
-            None => draft,
-        };
-        return cx.report(draft);
+        return cx.report(duplicate(source, place));
+    }
+    let word = source.text.get(span).unwrap_or_default();
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    if is_word && (message.contains("must be quoted") || message.starts_with("invalid float")) {
+        let draft = Draft::error(Code::Syntax, place, format!("`{word}` is not a value"));
+        return cx.report(draft.help(format!("strings stand in double quotes: \"{word}\"")));
     }
     let draft = Draft::error(Code::Syntax, place, message.to_owned());
     cx.report(match syntax_help(message) {
@@ -205,35 +208,81 @@ fn report_syntax(cx: &Cx, source: &SourceFile, file: usize, error: &toml::de::Er
     });
 }
 
-/// The parser does not tell where the first of two equal keys stands: look for a line above that starts
-/// the same way, for a key only as far as its table's header.
-fn first_definition(source: &SourceFile, span: &std::ops::Range<usize>) -> Option<usize> {
-    let key = source.text.get(span.clone())?;
-    let line_start = source.line_start(span.start);
-    let before = source.text[line_start..span.start].trim_start();
-    let in_header = before.starts_with('[');
+fn duplicate(source: &SourceFile, place: Place) -> Draft {
+    let key = source.text.get(place.start..place.end).unwrap_or_default();
+    let draft = Draft::error(Code::Duplicate, place, format!("`{key}` is defined twice"));
+    let line_start = source.line_start(place.start);
+    let is_header = source.text[line_start..].trim_start().starts_with('[');
+    let draft = match (is_header, key) {
+        (true, "listener" | "route" | "test") => draft.help(format!(
+            "there can be several, each as [[{key}]]; a [{key}.…] stands below the [[{key}]] it belongs to"
+        )),
+        _ => draft.help("keep one of the two"),
+    };
+    let first = match is_header {
+        true => earlier_header(source, line_start, place),
+        false => earlier_key(source, line_start, place),
+    };
+    match first {
+        Some(start) => {
+            let end = start + key.len();
+            draft.related(Place { start, end, ..place }, "first defined here")
+        }
+        None => draft,
+    }
+}
+
+/// The parser does not tell where the first of two equal keys stands: look for a header above with the same path.
+fn earlier_header(source: &SourceFile, line_start: usize, place: Place) -> Option<usize> {
+    let path = source.text[line_start..place.end].trim_start().trim_start_matches('[');
+    let key_bytes = place.end - place.start;
     let mut offset = line_start;
     for line in source.text[..line_start].split_inclusive('\n').rev() {
         offset -= line.len();
-        let text = line.trim_start();
-        let indent = line.len() - text.len();
-        if text.starts_with('[') && !in_header {
-            return None;
-        }
-        let Some(after) = text.strip_prefix(before).and_then(|text| text.strip_prefix(key)) else {
-            continue;
-        };
-        if after.trim_start().starts_with(['=', '.', ']']) {
-            return Some(offset + indent + before.len());
+        let inner = line.trim_start().trim_start_matches('[');
+        let is_header = line.trim_start().starts_with('[');
+        let Some(after) = inner.strip_prefix(path).filter(|_| is_header) else { continue };
+        if after.trim_start().starts_with([']', '.']) {
+            return Some(offset + (line.len() - after.len()) - key_bytes);
         }
     }
     None
 }
 
+/// As [`earlier_header`], for a key: on the same line, or on one above down from the table's header.
+fn earlier_key(source: &SourceFile, line_start: usize, place: Place) -> Option<usize> {
+    let key = &source.text[place.start..place.end];
+    let before = &source.text[line_start..place.start];
+    if let Some(at) = earlier_on_the_line(before, key) {
+        return Some(line_start + at);
+    }
+    let path = source.text[line_start..place.end].trim_start();
+    let mut offset = line_start;
+    for line in source.text[..line_start].split_inclusive('\n').rev() {
+        offset -= line.len();
+        let text = line.trim_start();
+        if text.starts_with('[') {
+            return None;
+        }
+        let Some(after) = text.strip_prefix(path) else { continue };
+        if after.trim_start().starts_with(['=', '.']) {
+            return Some(offset + (line.len() - after.len()) - key.len());
+        }
+    }
+    None
+}
+
+/// Where `key =` stands last in `before`, the part of a line in front of its second definition.
+fn earlier_on_the_line(before: &str, key: &str) -> Option<usize> {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "_-\"'.".contains(c);
+    let mut found = before.rmatch_indices(key).filter(|(at, _)| {
+        !before[..*at].ends_with(is_key) && before[at + key.len()..].trim_start().starts_with('=')
+    });
+    found.next().map(|(at, _)| at)
+}
+
 fn syntax_help(message: &str) -> Option<&'static str> {
-    let help = if message.contains("must be quoted") {
-        "strings stand in double quotes: key = \"value\""
-    } else if message.contains("invalid basic string") || message.contains("unclosed") {
+    let help = if message.contains("invalid basic string") || message.contains("unclosed") {
         "check for a missing closing quote, bracket or brace on this line"
     } else if message.contains("key with no value") {
         "write key = value; tables are [name], lists of tables [[name]]"

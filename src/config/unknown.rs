@@ -41,6 +41,10 @@ fn help(section: &Section<'_>, key: &str) -> String {
     if let Some(help) = key_of_a_parent(section, key) {
         return help;
     }
+    let slip = |known: &&str| strsim::damerau_levenshtein(key, known) == 1;
+    if let Some(meant) = section.shape.keys.iter().copied().find(slip) {
+        return format!("did you mean `{meant}`?");
+    }
     if let Some(help) = foreign::help(section.shape.name, key) {
         return help.to_owned();
     }
@@ -86,15 +90,19 @@ fn upstream_on_listener(entry: &Entry) -> Draft {
         .help(format!("remove it and write\n\n[[route]]\nupstream = \"{name}\""))
 }
 
-/// The candidate that `word` most likely meant: at most a third of its letters away.
+/// The candidate that `word` most likely meant: at most a third of its letters away, or the start of it.
 pub(crate) fn closest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     let bound = (word.chars().count() / 3).clamp(1, 4);
+    let distance = |candidate: &str| match candidate.len() >= 4 && word.starts_with(candidate) {
+        true => bound,
+        false => strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+    };
     candidates
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, candidate)| *distance <= bound && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

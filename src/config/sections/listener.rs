@@ -65,6 +65,13 @@ fn protocol(item: Item<'_>) -> Option<()> {
             item.not_built(&format!("protocol = \"{planned}\""), "accepted now: \"http\"");
             None
         }
+        "https" | "tls" => {
+            item.bad(
+                "TLS is not a protocol of its own",
+                "accepted now: \"http\"; a [listener.tls] table will add TLS, once a version has it",
+            );
+            None
+        }
         _ => item.word(&[("http", ())]),
     }
 }

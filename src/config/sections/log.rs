@@ -1,7 +1,7 @@
 //! `[log]` and `[telemetry]`.
 
 use super::super::defaults;
-use super::super::reader::{Item, Section};
+use super::super::reader::{Item, Section, shown};
 use super::super::schema::{AccessFormat, AccessLog, Level, Log, LogFormat, LogTarget, Telemetry};
 use super::super::shapes;
 
@@ -104,7 +104,7 @@ fn header_name(item: Item<'_>) -> Option<String> {
             name if name != text && !name.is_empty() => format!("write \"{name}\""),
             _ => "accepted: a name such as \"x-request-id\"".into(),
         };
-        item.bad(format!("`{}` is not the name of a header", text.escape_debug()), help);
+        item.bad(format!("{} is not the name of a header", shown(text)), help);
         return None;
     }
     Some(text.to_ascii_lowercase())

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use super::reader::{Cx, Item, Section};
+use super::reader::{Cx, Item, Section, shown};
 use super::report::{Code, Draft};
 use super::schema::{Config, ExchangeTimeouts, Listener, ListenerTimeouts, Route, Upstream};
 use super::shapes;
@@ -177,7 +177,7 @@ fn check_name(cx: &Cx, name: &str, place: Place) {
     const LENGTH_MAX: usize = 64;
     let good = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     if name.is_empty() || name.len() > LENGTH_MAX || !name.chars().all(good) {
-        let message = format!("`{}` cannot be a name", name.escape_debug());
+        let message = format!("{} cannot be a name", shown(name));
         let help = format!("accepted: 1 to {LENGTH_MAX} letters, digits, `_`, `-` and `.`");
         cx.report(Draft::error(Code::BadValue, place, message).help(help));
     }

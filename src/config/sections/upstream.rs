@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::defaults::BALANCE;
-use super::super::reader::{Item, Section, quoted};
+use super::super::reader::{Item, Section, quoted, shown};
 use super::super::report::{Code, Draft};
 use super::super::schema::{Backend, BackendAddress, ExchangeTimeouts, Host, Pool, Upstream};
 use super::super::tree::Value;
@@ -141,7 +141,7 @@ fn host(item: Item<'_>) -> Option<Host> {
         .is_some_and(|name| name.parse::<std::net::Ipv6Addr>().is_ok());
     if !is_ipv6 && let Err(why) = hosts::check_name(name) {
         let accepted = "accepted: \"preserve\", \"backend\" or a host, with or without a port";
-        item.bad(format!("`{}` {why}", text.escape_debug()), accepted);
+        item.bad(format!("{} {why}", shown(text)), accepted);
         return None;
     }
     if let Some(meant) = unknown::closest(text, ["preserve", "backend"].into_iter()) {

@@ -1,0 +1,118 @@
+//! The shipped files say the truth: they load, the reference names every key once, and what it calls a default
+//! is one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::super::{Config, Source, load_with, planned, shapes};
+use super::{env, load_text};
+
+const REFERENCE: &str = include_str!("../../../config/reference.toml");
+
+fn load_file(name: &str) -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+    match load_with(&Source::File(path), &env) {
+        Ok(loaded) => {
+            assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+            loaded.config
+        }
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+fn load_reference(text: &str) -> Config {
+    match load_text(text) {
+        Ok(loaded) => loaded.config,
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
+fn the_shipped_files_load_without_a_problem() {
+    assert_eq!(load_file("forebay.toml").listeners.len(), 1);
+    assert_eq!(load_file("example.toml").routes.len(), 2);
+    assert_eq!(load_file("reference.toml").upstreams.len(), 2);
+}
+
+/// The lines of the reference that state a default: marked ones, and all values in `[defaults.*]`.
+fn default_lines() -> Vec<usize> {
+    let mut in_defaults = false;
+    let mut lines = Vec::new();
+    for (index, line) in REFERENCE.lines().enumerate() {
+        if line.starts_with('[') {
+            in_defaults = line.starts_with("[defaults.");
+        }
+        let is_value = line.contains(" = ") && !line.starts_with('#');
+        if is_value && (in_defaults || line.contains("# default")) {
+            lines.push(index);
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_value_that_the_reference_calls_a_default_is_one() {
+    let whole = load_reference(REFERENCE);
+    let defaults = default_lines();
+    assert!(defaults.len() >= 35, "{defaults:?}");
+    let without = |dropped: &[usize]| {
+        let kept = REFERENCE.lines().enumerate().filter(|(index, _)| !dropped.contains(index));
+        kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+    };
+    for index in &defaults {
+        let line = REFERENCE.lines().nth(*index).unwrap_or_default();
+        assert_eq!(load_reference(&without(&[*index])), whole, "without the line {line}");
+    }
+    assert_eq!(load_reference(&without(&defaults)), whole);
+}
+
+#[test]
+fn a_default_that_is_written_differently_is_noticed() {
+    let text = REFERENCE.replace("connect = \"3s\"", "connect = \"4s\"");
+    assert_ne!(load_reference(&text), load_reference(REFERENCE));
+}
+
+/// `table.key` for each key in `table` and below, tables named as shapes are.
+fn keys(name: &str, table: &DeTable<'_>, found: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let key = if name == "upstream" { "NAME" } else { key.get_ref() };
+        let path = if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+        found.insert(path.clone());
+        below(&path, value.get_ref(), found);
+    }
+}
+
+fn below(path: &str, value: &DeValue<'_>, found: &mut BTreeSet<String>) {
+    match value {
+        DeValue::Table(table) => keys(path, table, found),
+        DeValue::Array(items) => items.iter().for_each(|item| below(path, item.get_ref(), found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_reference_has_every_key_that_is_read() {
+    let root = DeTable::parse(REFERENCE).expect("the reference is TOML");
+    let mut found = BTreeSet::new();
+    keys("", root.get_ref(), &mut found);
+    let overrides =
+        [&shapes::LISTENER_TIMEOUTS, &shapes::UPSTREAM_TIMEOUTS].map(|shape| shape.name);
+    for shape in shapes::ALL.iter().filter(|shape| !overrides.contains(&shape.name)) {
+        for key in shape.keys {
+            let path = format!("{}.{key}", shape.name);
+            let path = path.trim_start_matches('.');
+            assert!(found.contains(path), "{path} is not in the reference");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_either_read_or_planned() {
+    for planned in planned::PLANNED {
+        let shape = shapes::ALL.iter().find(|shape| shape.name == planned.table);
+        let shape = shape.unwrap_or_else(|| panic!("{} is no table", planned.table));
+        assert!(!shape.keys.contains(&planned.key), "{}.{} is both", planned.table, planned.key);
+    }
+}
