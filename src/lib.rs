@@ -4,6 +4,7 @@
 pub mod backend;
 pub mod balance;
 pub mod config;
+pub mod control;
 pub mod error;
 pub mod hash;
 pub mod http1;

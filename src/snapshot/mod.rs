@@ -11,6 +11,14 @@ use crate::config::{
 use crate::log::LineSender;
 use crate::route::RouteTable;
 
+mod compile;
+mod names;
+mod registry;
+
+pub use compile::{CompileError, Draft, Wanted, compile, replace_members};
+pub use names::{HostPort, Names, names_of};
+pub use registry::{BindKey, Registry};
+
 /// A listening socket's identity: one for each bind address for as long as the process lives, so that a
 /// connection finds its listener again after a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,52 @@
+//! Everything that can reach the control thread, as one type.
+
+use std::sync::mpsc;
+
+use super::prepare::Ready;
+use super::reload::{ReloadError, Reloaded};
+use super::resolve::Answer;
+use crate::snapshot::HostPort;
+
+/// Something for the controller to decide about.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Somebody wants a reload.
+    Reload(Request),
+    /// A helper thread has prepared what a reload asked for, or says why it cannot be.
+    Prepared(Box<Result<Ready, ReloadError>>),
+    /// A name was asked for.
+    Resolved(HostPort, Answer),
+    /// A second has passed.
+    Tick,
+    /// USR1.
+    ReopenLogs,
+    /// USR2.
+    ReplaceBinary,
+    /// Time to go.
+    Stop(Urgency),
+    /// A graceful stop has nothing left to wait for, or its grace is over.
+    Drained,
+}
+
+/// A request to reload.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Who asks, for the log.
+    pub(super) cause: &'static str,
+    /// Where the outcome goes, if anybody waits for it.
+    pub(super) reply: Option<Reply>,
+}
+
+/// Where an outcome goes: holds one, so that answering never blocks.
+pub(super) type Reply = mpsc::SyncSender<Result<Reloaded, ReloadError>>;
+
+/// How soon a stop is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// TERM, or a call: let exchanges finish.
+    Graceful,
+    /// INT: as TERM, but a second one stops at once.
+    Interrupt,
+    /// At once.
+    Now,
+}

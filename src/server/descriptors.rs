@@ -1,0 +1,77 @@
+//! File descriptors: as many as the system grants, and how many client connections they are good for.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Raises the soft limit to the hard one; both are logged. Returns what holds now, `None` for no limit.
+pub(super) fn raise_limit() -> Option<u64> {
+    let before = getrlimit(Resource::Nofile);
+    if before.current == before.maximum {
+        tracing::info!(soft = ?shown(before.current), "descriptor limit: the soft limit is the hard one");
+        return before.current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {
+        Ok(()) => {
+            tracing::info!(
+                soft_before = shown(before.current),
+                soft = shown(before.maximum),
+                hard = shown(before.maximum),
+                "descriptor limit raised"
+            );
+            before.maximum
+        }
+        Err(error) => {
+            tracing::warn!(
+                soft = shown(before.current),
+                hard = shown(before.maximum),
+                %error,
+                "descriptor limit could not be raised"
+            );
+            before.current
+        }
+    }
+}
+
+fn shown(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "unlimited".into(), |limit| limit.to_string())
+}
+
+/// The client connections that `limit` descriptors allow: each may need a second one for its backend, and
+/// some are kept back. At least one.
+pub(super) fn connections_for(limit: Option<u64>, n_workers: usize) -> usize {
+    let Some(limit) = limit else { return UNLIMITED };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    // A short supply is not used up by what is kept back.
+    let kept_back = (KEPT_BACK + KEPT_BACK_PER_WORKER * n_workers).min(limit / 2);
+    ((limit - kept_back) / 2).clamp(1, UNLIMITED)
+}
+
+/// For the control thread, its helpers, logs and the standard streams.
+const KEPT_BACK: usize = 64;
+
+/// For a worker's event queue, listening sockets and pipes.
+const KEPT_BACK_PER_WORKER: usize = 16;
+
+/// "auto" where the system sets no limit: a million, so that memory has a bound all the same.
+const UNLIMITED: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_has_two_descriptors_beyond_what_is_kept_back() {
+        assert_eq!(connections_for(Some(20_000), 4), (20_000 - 64 - 64) / 2);
+        assert_eq!(connections_for(Some(100), 4), 25);
+        assert_eq!(connections_for(Some(1), 4), 1);
+        assert_eq!(connections_for(None, 4), UNLIMITED);
+        assert_eq!(connections_for(Some(u64::MAX), 4), UNLIMITED);
+    }
+
+    #[test]
+    fn the_soft_limit_is_the_hard_one_after_raising() {
+        let holds = raise_limit();
+        let now = getrlimit(Resource::Nofile);
+        assert_eq!(now.current, holds);
+        assert_eq!(now.current, now.maximum);
+    }
+}

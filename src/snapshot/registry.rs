@@ -1,0 +1,76 @@
+//! What lives on across reloads, found again by identity: backends by (upstream, address), listening
+//! sockets by bind address, log writers by target.
+//!
+//! A registry is never edited. Compiling makes the next one out of the present one, adopting what is still
+//! named and leaving out what is not; whoever stores the new snapshot puts the new registry in the old one's
+//! place, and whoever gives up drops the draft. So a reload that fails can have changed nothing.
+
+use std::sync::Arc;
+
+use super::SocketId;
+use crate::backend::{Address, Backend};
+use crate::config::{Bind, LogTarget};
+use crate::hash::Map;
+use crate::log::Writer;
+
+/// The live state of one upstream's backends.
+pub(super) type Backends = Arc<Map<Address, Arc<Backend>>>;
+
+/// Which listening socket a configuration means: its bind address, and how many equal ones stand before it
+/// (two listeners may both ask for port 0).
+pub type BindKey = (Bind, usize);
+
+/// Live state by identity.
+#[derive(Debug, Default)]
+pub struct Registry {
+    pub(super) upstreams: Map<Arc<str>, Backends>,
+    pub(super) sockets: Map<BindKey, SocketId>,
+    pub(super) writers: Map<LogTarget, Arc<Writer>>,
+    pub(super) ids: Ids,
+}
+
+/// Numbers that are never given twice in one process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ids {
+    next_backend: u64,
+    next_socket: u32,
+}
+
+impl Ids {
+    pub(super) fn backend(&mut self) -> u64 {
+        self.next_backend += 1;
+        self.next_backend
+    }
+
+    pub(super) fn socket(&mut self) -> SocketId {
+        self.next_socket += 1;
+        SocketId(self.next_socket)
+    }
+}
+
+impl Registry {
+    /// The live state of a backend, if an upstream of this name has it.
+    pub fn backend(&self, upstream: &str, address: &Address) -> Option<&Arc<Backend>> {
+        self.upstreams.get(upstream)?.get(address)
+    }
+
+    /// Number of backends, over all upstreams.
+    pub fn n_backends(&self) -> usize {
+        self.upstreams.values().map(|backends| backends.len()).sum()
+    }
+
+    /// Every log writer in use.
+    pub fn writers(&self) -> impl Iterator<Item = &Arc<Writer>> {
+        self.writers.values()
+    }
+
+    /// A copy of the maps, not of what they name: what a change of members starts from.
+    pub(super) fn copy(&self) -> Self {
+        Registry {
+            upstreams: self.upstreams.clone(),
+            sockets: self.sockets.clone(),
+            writers: self.writers.clone(),
+            ids: self.ids,
+        }
+    }
+}
