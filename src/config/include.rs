@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::env::Lookup;
-use super::reader::{Cx, Item};
+use super::item::Item;
+use super::reader::Cx;
 use super::report::{Code, Draft};
 use super::source::{Place, SourceFile};
 use super::tree::{self, Entry, Table, Value};

@@ -89,10 +89,10 @@ impl Controller {
                 }
                 Event::Drained => break,
             }
-            if let Some(urgency) = self.wish.take_missed() {
-                if self.stop_requested(urgency).await {
-                    break;
-                }
+            if let Some(urgency) = self.wish.take_missed()
+                && self.stop_requested(urgency).await
+            {
+                break;
             }
             // Answers tend to come together: they are stored together, and never under a reload that
             // was prepared from what stood before.
@@ -229,6 +229,6 @@ impl Controller {
 fn refuse_while_stopping(request: Request) {
     if let Some(reply) = request.reply {
         // Whoever asked may have stopped waiting.
-        let _ = reply.try_send(Err(ReloadError::Io("the process is stopping".into())));
+        let _ = reply.try_send(Err(ReloadError::stopping()));
     }
 }

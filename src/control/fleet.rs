@@ -28,8 +28,10 @@ pub enum Order {
     Retire {
         /// Which socket.
         socket: SocketId,
-        /// The last snapshot that had it.
+        /// The last snapshot that has it.
         last: Arc<Snapshot>,
+        /// Dropped when that is done, but for the connections that still finish.
+        done: mpsc::Sender<()>,
     },
     /// The graceful stop: as `Retire` for every socket, and idle connections close.
     Drain {

@@ -188,9 +188,9 @@ impl Handle {
                     "too much is waiting to be done already; reload again later".into(),
                 ));
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(stopped()),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(ReloadError::stopping()),
         }
-        outcome.recv().unwrap_or_else(|_| Err(stopped()))
+        outcome.recv().unwrap_or_else(|_| Err(ReloadError::stopping()))
     }
 
     /// Begins the graceful stop and returns at once.
@@ -238,10 +238,6 @@ impl Ended {
             writer.flush(deadline.saturating_duration_since(Instant::now()));
         }
     }
-}
-
-fn stopped() -> ReloadError {
-    ReloadError::Io("the process is stopping".into())
 }
 
 /// Events that may wait for the control thread.

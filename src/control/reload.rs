@@ -1,17 +1,21 @@
-//! Reloads, one at a time: prepare on a helper thread, then one store, then retire what is gone.
+//! Reloads, one at a time: prepare on a helper thread, which may fail; then, which cannot, close what is gone,
+//! store once, and listen on what is new.
 //!
 //! Requests that come while one is being prepared wait together for the next, which reads files that are at
 //! least as new as any of them.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
 
 use super::controller::{Controller, OpenSocket};
 use super::event::{Event, Reply, Request};
 use super::fleet::Order;
 use super::prepare::{self, Ready};
 use super::resolve::Answer;
+use super::stop::Stopping;
 use super::watch::Marks;
 use crate::config::{Config, Failure, Loaded, Report, Severity};
 use crate::log::operator;
@@ -36,6 +40,12 @@ pub enum ReloadError {
     Problems(Report),
     /// Something could not be read, opened or bound; names it, says why and what to do.
     Io(String),
+}
+
+impl ReloadError {
+    pub(super) fn stopping() -> Self {
+        ReloadError::Io("the process is stopping".into())
+    }
 }
 
 impl fmt::Display for ReloadError {
@@ -91,6 +101,9 @@ impl Reloads {
     }
 }
 
+/// How long a reload waits for workers to close what is gone.
+const RETIRED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Callers that wait for one reload at most.
 const WAITING_MAX: usize = 1024;
 
@@ -117,6 +130,8 @@ impl Controller {
 
     pub(super) async fn prepared(&mut self, result: Result<Ready, ReloadError>) {
         let outcome = match result {
+            // A stop has begun meanwhile: what would be listened on now would never be closed.
+            Ok(_) if self.stopping != Stopping::No => Err(ReloadError::stopping()),
             Ok(ready) => Ok(self.commit(ready).await),
             Err(error) => {
                 tell_refusal(&error);
@@ -128,7 +143,7 @@ impl Controller {
             // Whoever asked may have stopped waiting.
             let _ = reply.try_send(outcome.clone());
         }
-        if again {
+        if again && self.stopping == Stopping::No {
             self.start_preparing();
         }
     }
@@ -165,8 +180,23 @@ impl Controller {
                 self.sockets.push(OpenSocket { wanted, bound: bound.bound, file: bound.file });
             }
         }
+        self.retire(gone).await;
         let generation = draft.snapshot.generation;
         let last = self.snapshot.swap(Arc::new(draft.snapshot));
+        for (worker, order) in orders {
+            self.order(worker, order).await;
+        }
+        self.graveyard.bury(last);
+        self.replace_registry(draft.registry);
+        self.adopt(loaded, answers, generation, marks)
+    }
+
+    /// Closes sockets that the next snapshot does not name. This waits until every worker knows, because a
+    /// request on one of their connections must find its listener: in the present snapshot now, and in the
+    /// last one that has it, which the worker keeps, after the store.
+    async fn retire(&self, gone: Vec<OpenSocket>) {
+        let last = self.snapshot.load_full();
+        let (done, mut retired) = mpsc::channel(1);
         for open in gone {
             let socket = open.wanted.socket;
             tracing::info!(
@@ -174,17 +204,17 @@ impl Controller {
                 bind = %net::display(&open.bound),
                 "no longer listening; its connections finish"
             );
-            orders.extend(
-                self.workers()
-                    .map(|worker| (worker, Order::Retire { socket, last: Arc::clone(&last) })),
-            );
+            // The file of a unix socket goes first, so that nobody comes while the queue is emptied.
+            drop(open);
+            for worker in self.workers() {
+                let (last, done) = (Arc::clone(&last), done.clone());
+                self.order(worker, Order::Retire { socket, last, done }).await;
+            }
         }
-        for (worker, order) in orders {
-            self.order(worker, order).await;
+        drop(done);
+        if tokio::time::timeout(RETIRED_WITHIN, retired.recv()).await.is_err() {
+            tracing::warn!("a worker is slow to close removed listeners; the reload goes on");
         }
-        self.graveyard.bury(last);
-        self.replace_registry(draft.registry);
-        self.adopt(loaded, answers, generation, marks)
     }
 
     /// The controller's own part of a commit: what it remembers of the configuration.

@@ -74,7 +74,7 @@ impl Door {
             // Fails only when the runtime is going down.
             let Ok(mut ready) = self.socket.readable().await else { return };
             let Some((snapshot, limits)) = self.limits() else {
-                // A reload has removed this socket, and the order to retire it is on its way.
+                // The store of a reload has overtaken its order to retire this socket, which is on its way.
                 return std::future::pending().await;
             };
             let reservation = match self.house.occupancy.reserve(&self.share, limits.connections) {
@@ -153,7 +153,7 @@ impl Door {
                 }
             },
         };
-        serve(&self.house, &self.worker, &self.gate, kept);
+        serve(&self.worker, &self.gate, kept);
     }
 
     fn tell_full(&self, full: Full, limits: &Limits) {
@@ -194,13 +194,12 @@ fn is_trusted(snapshot: &Snapshot, peer: &std::net::SocketAddr) -> bool {
 }
 
 /// Starts serving a connection on this thread.
-pub(super) fn serve(house: &House, worker: &Rc<Worker>, gate: &Rc<Gate>, handover: Handover) {
+pub(super) fn serve(worker: &Rc<Worker>, gate: &Rc<Gate>, handover: Handover) {
     let Handover { accepted, place, over_limit, .. } = handover;
     debug_assert_eq!(place.worker(), worker.index, "a connection counts where it lives");
     let peer = accepted.peer;
     match accepted.into_stream() {
         Ok(stream) => {
-            house.metrics.workers[worker.index].connections.add(1);
             let (worker, gate) = (Rc::clone(worker), Rc::clone(gate));
             tokio::task::spawn_local(connection(worker, gate, stream, peer, over_limit, place));
         }

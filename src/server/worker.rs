@@ -100,7 +100,10 @@ impl Desk {
             match order {
                 Order::Listen { socket, listener } => self.listen(socket, listener),
                 Order::Backlog { socket, backlog } => self.set_backlog(socket, backlog),
-                Order::Retire { socket, last } => self.retire(socket, &last).await,
+                Order::Retire { socket, last, done } => {
+                    self.retire(socket, &last).await;
+                    drop(done);
+                }
                 Order::Drain { done } => {
                     self.drain().await;
                     drop(done);
@@ -129,7 +132,7 @@ impl Desk {
     async fn take_over(self: Rc<Self>, mut handovers: mpsc::Receiver<Handover>) {
         while let Some(handover) = handovers.recv().await {
             let gate = self.gate(handover.socket);
-            door::serve(&self.house, &self.worker, &gate, handover);
+            door::serve(&self.worker, &gate, handover);
         }
     }
 

@@ -14,6 +14,8 @@ use crate::route::RouteTable;
 mod compile;
 mod names;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{CompileError, Draft, Wanted, compile, replace_members};
 pub use names::{HostPort, Names, names_of};
