@@ -67,6 +67,7 @@ const STRICTER_WITH_REQUESTS: Stricter = &[
             "no Host",
             "no field at all",
             "two Hosts apart",
+            "two Hosts in HTTP/1.0",
             "two Hosts that agree",
             "two Hosts that differ",
             "absolute form with two Hosts",
