@@ -37,9 +37,32 @@ const REPLIES: &[&str] = &[
 
 /// Pieces that parsers stumble over.
 const SPICE: &[&[u8]] = &[
-    b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"\r\n\r\n", b"\r\n ", b"%2f", b"%00", b"/../", b"-1",
-    b"0", b"ffffffffffffffff", b"18446744073709551615", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
-    b"Host: x\r\n", b"Connection: close\r\n", b"HTTP/1.1", b"\xff\xfe", b"\x80", b"0\r\n\r\n",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b" ",
+    b"\t",
+    b":",
+    b";",
+    b",",
+    b"\r\n\r\n",
+    b"\r\n ",
+    b"%2f",
+    b"%00",
+    b"/../",
+    b"-1",
+    b"0",
+    b"ffffffffffffffff",
+    b"18446744073709551615",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Host: x\r\n",
+    b"Connection: close\r\n",
+    b"HTTP/1.1",
+    b"\xff\xfe",
+    b"\x80",
+    b"0\r\n\r\n",
 ];
 
 /// xorshift64*: small, and the same everywhere.
@@ -143,7 +166,11 @@ fn leave(mut wire: Wire, noise: &mut Noise) {
         0 => wire.finish(),
         1 => wire.reset(),
         2 => drop(wire),
-        _ => assert!(wire.is_closed(), "neither served nor closed: {}", support::show(wire.received())),
+        _ => assert!(
+            wire.is_closed(),
+            "neither served nor closed: {}",
+            support::show(wire.received())
+        ),
     }
 }
 

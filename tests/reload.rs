@@ -115,7 +115,9 @@ fn a_websocket_survives_a_reload_that_removes_its_backend() {
     );
     let mut backend = old.accept();
     backend.head();
-    backend.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    backend.send(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
     client.head();
     proxy.rewrite(&plain(&[new.address()]));
     proxy.reload().expect("a good file");
@@ -244,17 +246,20 @@ fn twenty_reloads_under_load_fail_no_request() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    let failed: u64 = proxy.daemon().metrics().workers.iter().map(|w| w.reasons.iter().map(|r| r.value()).sum::<u64>()).sum();
+    let failed: u64 = proxy
+        .daemon()
+        .metrics()
+        .workers
+        .iter()
+        .map(|w| w.reasons.iter().map(|r| r.value()).sum::<u64>())
+        .sum();
     assert_eq!(failed, 0);
 }
 
 #[test]
 fn a_graceful_stop_lets_exchanges_end_and_closes_idle_connections() {
     let origin = Origin::bind();
-    let proxy = Proxy::with(
-        Setup { global: "", ..Setup::default() },
-        &[origin.address()],
-    );
+    let proxy = Proxy::with(Setup { global: "", ..Setup::default() }, &[origin.address()]);
     let mut busy = proxy.connect();
     busy.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
     let mut backend = origin.accept();

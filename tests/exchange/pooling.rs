@@ -210,7 +210,8 @@ fn no_more_than_max_idle_connections_are_kept() {
     });
     clients[0].send("GET /b HTTP/1.1\r\nHost: test\r\n\r\n");
     crate::support::eventually("the other serves on", || backends.iter_mut().all(Wire::has_news));
-    let n_served = backends.iter_mut().filter_map(|backend| backend.try_request().ok().flatten()).count();
+    let n_served =
+        backends.iter_mut().filter_map(|backend| backend.try_request().ok().flatten()).count();
     assert_eq!(n_served, 1);
     assert!(origin.try_accept().is_none());
 }

@@ -30,7 +30,9 @@ fn an_upload_in_chunks_reaches_the_backend_before_its_end_was_sent() {
     let origin = Origin::bind();
     let proxy = Proxy::to(&[origin.address()]);
     let mut client = proxy.connect();
-    client.send("POST /up HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+    client.send(
+        "POST /up HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+    );
     let mut backend = origin.accept();
     let head = backend.head();
     assert!(head.to_ascii_lowercase().contains("transfer-encoding: chunked\r\n"), "{head}");
@@ -146,14 +148,19 @@ fn large_uploads_arrive_byte_for_byte() {
     client.send("PUT /c HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (i, chunk) in body.chunks(40_961).enumerate() {
         // Sizes in several spellings, chunks that never match the reads of the proxy.
-        let head = if i % 2 == 0 { format!("{:X}\r\n", chunk.len()) } else { format!("{:06x}\r\n", chunk.len()) };
+        let head = if i % 2 == 0 {
+            format!("{:X}\r\n", chunk.len())
+        } else {
+            format!("{:06x}\r\n", chunk.len())
+        };
         client.send([head.as_bytes(), chunk, b"\r\n"].concat());
     }
     client.send("0\r\n\r\n");
     assert_eq!(client.response().text(), "/c");
     drop(client);
     proxy.stop();
-    let requests: Vec<_> = service.finish().into_iter().flat_map(|record| record.requests).collect();
+    let requests: Vec<_> =
+        service.finish().into_iter().flat_map(|record| record.requests).collect();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].framing, Framing::Length(body.len() as u64));
     assert_eq!(requests[1].framing, Framing::Chunked);

@@ -24,7 +24,10 @@ fn tunnel(origin: &Origin, proxy: &Proxy) -> (Wire, Wire) {
     assert!(answer.starts_with("http/1.1 101 switching protocols\r\n"), "{answer}");
     assert!(answer.contains("\r\nupgrade: websocket\r\n"), "{answer}");
     assert!(answer.contains("\r\nconnection: upgrade\r\n"), "{answer}");
-    assert!(answer.contains("\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{answer}");
+    assert!(
+        answer.contains("\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"),
+        "{answer}"
+    );
     (client, backend)
 }
 

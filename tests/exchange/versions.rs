@@ -20,8 +20,7 @@ fn exchange(request: &str, reply: &str, backend_closes: bool) -> (Wire, Proxy, O
     (client, proxy, origin)
 }
 
-const CHUNKED_REPLY: &str =
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 9\r\n\r\n";
+const CHUNKED_REPLY: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 9\r\n\r\n";
 
 #[test]
 fn an_http_1_0_client_gets_no_chunks_but_the_end_of_the_connection() {
@@ -51,7 +50,10 @@ fn an_http_1_0_client_that_asks_for_keep_alive_gets_no_chunks_either() {
     let (mut client, _proxy, _origin) = exchange(request, CHUNKED_REPLY, false);
     let answer = client.response();
     assert_eq!((answer.framing, answer.text().as_str()), (Framing::Close, "hello"));
-    assert_ne!(answer.field("connection").map(str::to_ascii_lowercase).as_deref(), Some("keep-alive"));
+    assert_ne!(
+        answer.field("connection").map(str::to_ascii_lowercase).as_deref(),
+        Some("keep-alive")
+    );
     client.closed();
 }
 

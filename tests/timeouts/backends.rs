@@ -204,7 +204,10 @@ fn the_total_time_starts_anew_with_each_request() {
     let mut client = proxy.connect();
     let mut backend = None;
     for _ in 0..4 {
-        assert!(!client.has_news_within(Duration::from_millis(150)), "between requests no time runs");
+        assert!(
+            !client.has_news_within(Duration::from_millis(150)),
+            "between requests no time runs"
+        );
         client.send(GET);
         let backend = backend.get_or_insert_with(|| origin.accept());
         backend.request();

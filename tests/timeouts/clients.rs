@@ -73,7 +73,9 @@ fn an_idle_connection_is_closed_in_silence() {
 
 #[test]
 fn a_body_that_stalls_is_a_408_and_never_complete_for_the_backend() {
-    for framing in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+    for framing in
+        ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"]
+    {
         let origin = Origin::bind();
         let proxy = proxy_with("body_idle = \"150ms\"", &origin);
         let mut client = proxy.connect();
@@ -105,7 +107,8 @@ fn body_idle_is_no_total() {
 #[test]
 fn a_slow_backend_is_not_the_clients_fault() {
     let origin = Origin::bind();
-    let proxy = proxy_with("header = \"100ms\"\nbody_idle = \"100ms\"\nkeepalive = \"100ms\"", &origin);
+    let proxy =
+        proxy_with("header = \"100ms\"\nbody_idle = \"100ms\"\nkeepalive = \"100ms\"", &origin);
     let mut client = proxy.connect();
     client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello");
     let mut backend = origin.accept();

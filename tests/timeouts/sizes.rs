@@ -26,7 +26,9 @@ fn a_client_that_expects_100_is_told_at_once_that_its_body_is_too_large() {
     let origin = Origin::bind();
     let proxy = limited("body = \"1KiB\"", &origin);
     let mut client = proxy.connect();
-    client.send("POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 1025\r\n\r\n");
+    client.send(
+        "POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 1025\r\n\r\n",
+    );
     check(&client.response(), 413, "body_limit");
 }
 
@@ -102,7 +104,8 @@ fn more_fields_than_the_limit_are_a_431() {
 #[test]
 fn more_fields_than_usual_pass_where_the_limit_says_so() {
     let service = Service::echo();
-    let setup = Setup { listener: "limits = { headers = 500, header = \"256KiB\" }", ..Setup::default() };
+    let setup =
+        Setup { listener: "limits = { headers = 500, header = \"256KiB\" }", ..Setup::default() };
     let proxy = Proxy::with(setup, &[service.address()]);
     let mut client = proxy.connect();
     let fields: String = (1..500).map(|i| format!("X-{i}: {}\r\n", "v".repeat(400))).collect();
