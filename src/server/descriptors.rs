@@ -6,7 +6,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub(super) fn raise_limit() -> Option<u64> {
     let before = getrlimit(Resource::Nofile);
     if before.current == before.maximum {
-        tracing::info!(soft = shown(before.current), "descriptor limit: the soft limit is the hard one");
+        tracing::info!(
+            soft = shown(before.current),
+            "descriptor limit: the soft limit is the hard one"
+        );
         return before.current;
     }
     match setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {
