@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::case::{Case, Outcome};
+use crate::case::{Case, Outcome, Pace};
 use crate::replies;
 use crate::support::{Origin, Wire};
 
@@ -300,7 +300,7 @@ fn accepted_by_hyper(case: &replies::Case) -> bool {
     });
     let mut backend = origin.accept();
     backend.head();
-    case.play(&mut backend);
+    case.play(&mut backend, Pace::Whole);
     let accepted = verdict.join().expect("hyper's client does not panic");
     drop(backend);
     accepted

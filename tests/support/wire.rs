@@ -47,6 +47,11 @@ impl Wire {
         Wire::from(TcpStream::from(socket))
     }
 
+    /// A second handle on the same connection, to send from another thread.
+    pub fn again(&self) -> Wire {
+        Wire::from(self.stream.try_clone().expect("a descriptor"))
+    }
+
     /// The same wire with waits of up to a minute: for backends that stand idle between requests.
     #[must_use]
     pub fn patient(self) -> Wire {
