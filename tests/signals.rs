@@ -1,6 +1,8 @@
 //! The process and its signals: the daemon runs in a child (this test program again, told by an environment
 //! variable), so that signals reach it and nobody else.
 
+#![allow(clippy::print_stdout, reason = "standard output is how the child talks to its test")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
