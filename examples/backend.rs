@@ -11,9 +11,14 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let address: SocketAddr = arguments.next().as_deref().unwrap_or("127.0.0.1:9001").parse().map_err(invalid)?;
-    let body_bytes: usize = arguments.next().as_deref().unwrap_or("128").parse().map_err(invalid)?;
-    let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {body_bytes}\r\n\r\n").into_bytes();
+    let address: SocketAddr =
+        arguments.next().as_deref().unwrap_or("127.0.0.1:9001").parse().map_err(invalid)?;
+    let body_bytes: usize =
+        arguments.next().as_deref().unwrap_or("128").parse().map_err(invalid)?;
+    let mut reply = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {body_bytes}\r\n\r\n"
+    )
+    .into_bytes();
     reply.resize(reply.len() + body_bytes, b'x');
     let reply: &'static [u8] = reply.leak();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
@@ -42,7 +47,11 @@ async fn serve(mut stream: TcpStream, reply: &'static [u8]) -> std::io::Result<(
             buffer.copy_within(skipped..held, 0);
             held -= skipped;
             body_left -= skipped;
-            let Some(end) = memchr::memmem::find(&buffer[..held], HEAD_END).filter(|_| body_left == 0) else { break };
+            let Some(end) =
+                memchr::memmem::find(&buffer[..held], HEAD_END).filter(|_| body_left == 0)
+            else {
+                break;
+            };
             body_left = content_length(&buffer[..end]);
             buffer.copy_within(end + HEAD_END.len()..held, 0);
             held -= end + HEAD_END.len();

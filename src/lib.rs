@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod balance;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod error;

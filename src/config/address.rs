@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::hosts;
-use super::reader::{Item, shown};
+use super::item::{Item, shown};
 use super::schema::{BackendAddress, Bind};
 
 /// The longest path of a unix socket, in bytes: what fits in a `sockaddr_un`.

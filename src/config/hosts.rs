@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::reader::{Item, shown};
+use super::item::{Item, shown};
 use super::schema::HostPattern;
 
 /// One entry of `hosts`: a name, or `*.` and a name; lower case and without a trailing dot afterwards.

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::env::Lookup;
-use super::reader::{Cx, Item};
+use super::item::Item;
+use super::reader::Cx;
 use super::report::{Code, Draft};
 use super::source::{Place, SourceFile};
 use super::tree::{self, Entry, Table, Value};
@@ -27,8 +28,7 @@ pub(crate) fn read_all(cx: &mut Cx, source: &Source, env: Lookup<'_>) -> Result<
         Source::File(path) => read_file(cx, path, env)?,
         Source::Text { name, text } => {
             let dir = std::env::current_dir().unwrap_or_default();
-            let text = text.as_str().into();
-            let file = cx.add_file(SourceFile { name: name.clone(), path: None, dir, text });
+            let file = cx.add_file(SourceFile::new(name.clone(), None, dir, text));
             tree::parse(cx, file, env)
         }
     };
@@ -127,9 +127,9 @@ fn read_file(cx: &mut Cx, path: &Path, env: Lookup<'_>) -> Result<Table, IoFailu
         });
     }
     let valid = std::str::from_utf8(&bytes).map(|_| ()).map_err(|error| error.valid_up_to());
-    let text = String::from_utf8_lossy(&bytes).into();
+    let text = String::from_utf8_lossy(&bytes);
     let dir = path.parent().unwrap_or(Path::new("")).to_owned();
-    let file = cx.add_file(SourceFile { name, path: Some(path.to_owned()), dir, text });
+    let file = cx.add_file(SourceFile::new(name, Some(path.to_owned()), dir, &text));
     match valid {
         Ok(()) => Ok(tree::parse(cx, file, env)),
         Err(start) => {

@@ -1,7 +1,7 @@
 //! The text room: what an operator wrote becomes a [`Config`], or a list of everything that is wrong with it.
 //!
 //! `include` reads files into one `tree` of values with places (`env` replaces variables on the way);
-//! `sections` reads the tree into the `schema` through the `reader`, which reports and never stops; `check` and
+//! `sections` reads the tree into the `schema` through `reader` and `item`, which report and never stop; `check` and
 //! `lints` look across tables; `report` shows what was found. Keys stand in `shapes`, those to come in
 //! `planned`, those of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files
 //! themselves. The command line and the controller call [`load`].
@@ -17,6 +17,7 @@ mod env;
 mod foreign;
 mod hosts;
 mod include;
+mod item;
 mod lints;
 mod paths;
 mod planned;
@@ -26,6 +27,7 @@ mod schema;
 mod sections;
 mod shapes;
 mod source;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,7 +1,7 @@
 //! Path patterns of routes, in the form that request paths have when they are matched: dot segments gone,
 //! harmless percent-escapes decoded.
 
-use super::reader::Item;
+use super::item::Item;
 use super::schema::PathPattern;
 
 /// The longest pattern, in bytes; the longest request target that is accepted by default.
@@ -42,12 +42,13 @@ fn normalise(item: Item<'_>) -> Option<String> {
             format!("write {key} = \"{}\"", &text[..mark]),
         );
     }
-    if let Some(star) = text.find('*') {
-        let stem = text[..star].trim_end_matches('/');
+    let is_glob = |segment: &str| !segment.is_empty() && segment.chars().all(|c| c == '*');
+    if text.ends_with('*') || text.split('/').any(is_glob) {
+        let stem = text.split('*').next().unwrap_or_default().trim_end_matches('/');
         let stem = if stem.is_empty() { "/" } else { stem };
         return refuse(
-            format!("the path `{text}` has a `*`, but paths have no wildcards"),
-            format!("write path_prefix = \"{stem}\"; a literal star is `%2A`"),
+            format!("the path `{text}` has a wildcard, which paths do not have"),
+            format!("write path_prefix = \"{stem}\""),
         );
     }
     if let Some(c) = text.chars().find(|c| c.is_control() || *c == ' ' || !c.is_ascii()) {
@@ -95,8 +96,9 @@ fn decode(text: &str) -> Result<String, &'static str> {
         rest = &rest[percent + 3..];
     }
     out.push_str(rest);
-    match out.contains('\\') || out.contains("..;") {
-        true => Err("has a `\\` or `..;`"),
+    let strange = |segment: &str| segment.starts_with("..;") || segment.starts_with(".;");
+    match out.contains('\\') || out.split('/').any(strange) {
+        true => Err("has a `\\`, `.;` or `..;`"),
         false => Ok(out),
     }
 }

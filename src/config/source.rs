@@ -26,6 +26,8 @@ pub(crate) struct SourceFile {
     pub(crate) dir: PathBuf,
     /// The text.
     pub(crate) text: Arc<str>,
+    /// The byte where each line starts.
+    lines: Vec<usize>,
 }
 
 /// A place as people count: everything from 1, columns in characters.
@@ -38,6 +40,14 @@ pub(crate) struct Position {
 }
 
 impl SourceFile {
+    /// A text with its lines found. A byte-order mark in front is no part of it.
+    pub(crate) fn new(name: String, path: Option<PathBuf>, dir: PathBuf, text: &str) -> Self {
+        let text: Arc<str> = text.trim_start_matches('\u{feff}').into();
+        let breaks = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
+        SourceFile { name, path, dir, text, lines }
+    }
+
     /// The position of `start..end`, cut at the end of its first line.
     pub(crate) fn position(&self, start: usize, end: usize) -> Position {
         let start = self.boundary(start);
@@ -45,15 +55,19 @@ impl SourceFile {
         let end = self.boundary(end).min(self.line_end(start)).max(start);
         let column = self.text[line_start..start].chars().count() + 1;
         Position {
-            line: self.text[..line_start].matches('\n').count() + 1,
+            line: self.line_index(start) + 1,
             column,
             end_column: column + self.text[start..end].chars().count(),
         }
     }
 
+    fn line_index(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset) - 1
+    }
+
     /// The byte where the line of `offset` starts.
     pub(crate) fn line_start(&self, offset: usize) -> usize {
-        self.text[..offset].rfind('\n').map_or(0, |newline| newline + 1)
+        self.lines[self.line_index(offset)]
     }
 
     /// The byte where the line of `offset` ends, its line break not included.
@@ -78,7 +92,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> SourceFile {
-        SourceFile { name: String::new(), path: None, dir: PathBuf::new(), text: text.into() }
+        SourceFile::new(String::new(), None, PathBuf::new(), text)
     }
 
     #[test]
@@ -91,6 +105,12 @@ mod tests {
     fn a_place_over_several_lines_ends_with_its_first_line() {
         let position = file("a = [\r\n1,\r\n]").position(4, 12);
         assert_eq!(position, Position { line: 1, column: 5, end_column: 6 });
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_column() {
+        let position = file("\u{feff}a = 1").position(0, 1);
+        assert_eq!(position, Position { line: 1, column: 1, end_column: 2 });
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! TOML text as a tree of values with their places: syntax problems are reported, environment variables
 //! are replaced. What the values mean is the sections' work.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -8,6 +10,7 @@ use super::env::{self, Fault, Lookup};
 use super::reader::Cx;
 use super::report::{Code, Draft};
 use super::source::{Place, SourceFile};
+use super::syntax;
 
 /// A value and where it stands. A table under a `[header]` stands at its header.
 #[derive(Clone, Debug)]
@@ -33,7 +36,8 @@ pub(crate) enum Value {
     Array(Vec<Node>),
     /// A table.
     Table(Table),
-    /// A string whose variables could not be replaced. That is reported; nobody says more about it.
+    /// A string whose variables could not be replaced, a value that is never closed. That is reported; nobody
+    /// says more about it.
     Faulty,
 }
 
@@ -93,10 +97,8 @@ impl Node {
 pub(crate) fn parse(cx: &Cx, file: usize, env: Lookup<'_>) -> Table {
     let source = cx.file(file);
     let (root, errors) = DeTable::parse_recoverable(&source.text);
-    for error in &errors {
-        report_syntax(cx, source, file, error);
-    }
-    let builder = Builder { cx, file, source, env };
+    let open = syntax::report(cx, file, &errors);
+    let builder = Builder { cx, file, source, env, open };
     builder.table(root.get_ref(), false)
 }
 
@@ -105,16 +107,24 @@ struct Builder<'a> {
     file: usize,
     source: &'a SourceFile,
     env: Lookup<'a>,
+    /// The start of a value that is never closed.
+    open: Option<usize>,
 }
 
 impl Builder<'_> {
-    fn place(&self, span: std::ops::Range<usize>) -> Place {
+    fn place(&self, span: Range<usize>) -> Place {
         Place { file: self.file, start: span.start, end: span.end }
+    }
+
+    /// Whether it stands in front of what is never closed.
+    fn is_sound(&self, span: Range<usize>) -> bool {
+        self.open.is_none_or(|open| span.start <= open)
     }
 
     fn table(&self, table: &DeTable<'_>, header: bool) -> Table {
         let mut entries: Vec<Entry> = table
             .iter()
+            .filter(|(key, _)| self.is_sound(key.span()))
             .map(|(key, value)| Entry {
                 key: key.get_ref().to_string(),
                 key_place: self.place(key.span()),
@@ -127,6 +137,9 @@ impl Builder<'_> {
 
     fn node(&self, spanned: &Spanned<DeValue<'_>>) -> Node {
         let place = self.place(spanned.span());
+        if self.open == Some(place.start) {
+            return Node { place, value: Value::Faulty };
+        }
         let value = match spanned.get_ref() {
             DeValue::String(text) => self.string(text, place),
             DeValue::Integer(integer) => {
@@ -135,9 +148,13 @@ impl Builder<'_> {
             DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(boolean) => Value::Boolean(*boolean),
             DeValue::Datetime(_) => Value::Datetime,
-            DeValue::Array(items) => {
-                Value::Array(items.iter().map(|item| self.node(item)).collect())
-            }
+            DeValue::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .filter(|it| self.is_sound(it.span()))
+                    .map(|it| self.node(it))
+                    .collect(),
+            ),
             DeValue::Table(table) => {
                 let header = self.source.text[place.start..].starts_with('[');
                 Value::Table(self.table(table, header))
@@ -186,110 +203,4 @@ impl Builder<'_> {
         let end = start + opening.len() + tail.find('}').map_or(0, |brace| brace + 1);
         Place { start, end, ..place }
     }
-}
-
-fn report_syntax(cx: &Cx, source: &SourceFile, file: usize, error: &toml::de::Error) {
-    let span = error.span().unwrap_or(0..0);
-    let place = Place { file, start: span.start, end: span.end };
-    let message = error.message();
-    if message == "duplicate key" {
-        return cx.report(duplicate(source, place));
-    }
-    let word = source.text.get(span).unwrap_or_default();
-    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    if is_word && (message.contains("must be quoted") || message.starts_with("invalid float")) {
-        let draft = Draft::error(Code::Syntax, place, format!("`{word}` is not a value"));
-        return cx.report(draft.help(format!("strings stand in double quotes: \"{word}\"")));
-    }
-    let draft = Draft::error(Code::Syntax, place, message.to_owned());
-    cx.report(match syntax_help(message) {
-        Some(help) => draft.help(help),
-        None => draft,
-    });
-}
-
-fn duplicate(source: &SourceFile, place: Place) -> Draft {
-    let key = source.text.get(place.start..place.end).unwrap_or_default();
-    let draft = Draft::error(Code::Duplicate, place, format!("`{key}` is defined twice"));
-    let line_start = source.line_start(place.start);
-    let is_header = source.text[line_start..].trim_start().starts_with('[');
-    let draft = match (is_header, key) {
-        (true, "listener" | "route" | "test") => draft.help(format!(
-            "there can be several, each as [[{key}]]; a [{key}.…] stands below the [[{key}]] it belongs to"
-        )),
-        _ => draft.help("keep one of the two"),
-    };
-    let first = match is_header {
-        true => earlier_header(source, line_start, place),
-        false => earlier_key(source, line_start, place),
-    };
-    match first {
-        Some(start) => {
-            let end = start + key.len();
-            draft.related(Place { start, end, ..place }, "first defined here")
-        }
-        None => draft,
-    }
-}
-
-/// The parser does not tell where the first of two equal keys stands: look for a header above with the same path.
-fn earlier_header(source: &SourceFile, line_start: usize, place: Place) -> Option<usize> {
-    let path = source.text[line_start..place.end].trim_start().trim_start_matches('[');
-    let key_bytes = place.end - place.start;
-    let mut offset = line_start;
-    for line in source.text[..line_start].split_inclusive('\n').rev() {
-        offset -= line.len();
-        let inner = line.trim_start().trim_start_matches('[');
-        let is_header = line.trim_start().starts_with('[');
-        let Some(after) = inner.strip_prefix(path).filter(|_| is_header) else { continue };
-        if after.trim_start().starts_with([']', '.']) {
-            return Some(offset + (line.len() - after.len()) - key_bytes);
-        }
-    }
-    None
-}
-
-/// As [`earlier_header`], for a key: on the same line, or on one above down from the table's header.
-fn earlier_key(source: &SourceFile, line_start: usize, place: Place) -> Option<usize> {
-    let key = &source.text[place.start..place.end];
-    let before = &source.text[line_start..place.start];
-    if let Some(at) = earlier_on_the_line(before, key) {
-        return Some(line_start + at);
-    }
-    let path = source.text[line_start..place.end].trim_start();
-    let mut offset = line_start;
-    for line in source.text[..line_start].split_inclusive('\n').rev() {
-        offset -= line.len();
-        let text = line.trim_start();
-        if text.starts_with('[') {
-            return None;
-        }
-        let Some(after) = text.strip_prefix(path) else { continue };
-        if after.trim_start().starts_with(['=', '.']) {
-            return Some(offset + (line.len() - after.len()) - key.len());
-        }
-    }
-    None
-}
-
-/// Where `key =` stands last in `before`, the part of a line in front of its second definition.
-fn earlier_on_the_line(before: &str, key: &str) -> Option<usize> {
-    let is_key = |c: char| c.is_ascii_alphanumeric() || "_-\"'.".contains(c);
-    let mut found = before.rmatch_indices(key).filter(|(at, _)| {
-        !before[..*at].ends_with(is_key) && before[at + key.len()..].trim_start().starts_with('=')
-    });
-    found.next().map(|(at, _)| at)
-}
-
-fn syntax_help(message: &str) -> Option<&'static str> {
-    let help = if message.contains("invalid basic string") || message.contains("unclosed") {
-        "check for a missing closing quote, bracket or brace on this line"
-    } else if message.contains("key with no value") {
-        "write key = value; tables are [name], lists of tables [[name]]"
-    } else if message.contains("missing escaped value") || message.contains("escape") {
-        "a backslash starts an escape in \"…\"; use '…' for text that is taken as it stands"
-    } else {
-        return None;
-    };
-    Some(help)
 }

@@ -60,13 +60,26 @@ fn hex(byte: u8) -> [u8; 2] {
 /// The index of the first byte that is a control byte, a quote, a backslash or not ASCII.
 #[inline]
 fn first_special(bytes: &[u8]) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        if has_special(u64::from_le_bytes(*word)) {
-            return word.iter().position(|&byte| is_special(byte)).map(|byte| index * 8 + byte);
-        }
+    if is_plain(bytes) { None } else { bytes.iter().position(|&byte| is_special(byte)) }
+}
+
+/// Whether no byte is special. The last word overlaps the one before it, so that no byte is looked at
+/// alone: names and numbers of a few bytes are most of a line.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        found |= special(u64::from_le_bytes(*word));
     }
-    tail.iter().position(|&byte| is_special(byte)).map(|byte| words.len() * 8 + byte)
+    let last = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(word), ..) => u64::from_le_bytes(*word),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => bytes.iter().fold(repeat(b' '), |word, &byte| word << 8 | u64::from(byte)),
+    };
+    (found | special(last)) & HIGH == 0
 }
 
 #[inline]
@@ -74,14 +87,14 @@ fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\' || byte >= 0x7f
 }
 
+/// Sets the high bit of a byte where one is special. Borrows and carries may set more, but start only at
+/// a special byte. Flipping a bit makes the quote the one byte between the control bytes and the rest.
 #[inline]
-fn has_special(word: u64) -> bool {
-    let any = below_space(word)
-        | equal_to(word, b'"')
-        | equal_to(word, b'\\')
-        | equal_to(word, 0x7f)
-        | word;
-    any & HIGH != 0
+fn special(word: u64) -> u64 {
+    let below_space_or_quote = (word ^ repeat(0x02)).wrapping_sub(repeat(0x21));
+    let backslash = (word ^ repeat(b'\\')).wrapping_sub(repeat(1));
+    let delete = word.wrapping_add(repeat(1));
+    below_space_or_quote | backslash | delete | word
 }
 
 /// The high bit of each byte.
@@ -89,19 +102,6 @@ const HIGH: u64 = repeat(0x80);
 
 const fn repeat(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
-}
-
-/// Has a high bit set where any byte is below 0x20. Borrows may set more, but only when one is.
-#[inline]
-fn below_space(word: u64) -> u64 {
-    word.wrapping_sub(repeat(0x20)) & !word
-}
-
-/// Has a high bit set where any byte equals `byte`. Borrows may set more, but only when one does.
-#[inline]
-fn equal_to(word: u64, byte: u8) -> u64 {
-    let difference = word ^ repeat(byte);
-    difference.wrapping_sub(repeat(1)) & !difference
 }
 
 #[cfg(test)]
@@ -117,13 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_found_alone_and_at_every_place_of_a_word() {
+    fn every_byte_is_found_at_every_place_of_short_and_long_strings() {
         for byte in 0..=255 {
-            for place in 0..20 {
-                let mut bytes = [b'a'; 20];
-                bytes[place] = byte;
-                let expected = is_special(byte).then_some(place);
-                assert_eq!(first_special(&bytes), expected, "{byte} at {place}");
+            for length in 1..20 {
+                for place in 0..length {
+                    let mut bytes = [b'#'; 20];
+                    bytes[place] = byte;
+                    let expected = is_special(byte).then_some(place);
+                    let found = first_special(&bytes[..length]);
+                    assert_eq!(found, expected, "{byte} at {place} of {length}");
+                }
             }
         }
     }

@@ -105,6 +105,7 @@ impl Fields {
     }
 
     /// Appends a field whose value is the concatenation of `value`'s parts.
+    #[inline]
     pub fn append(&mut self, known: Known, name: &[u8], value: &[&[u8]]) {
         let line_start = self.bytes.len();
         self.bytes.extend_from_slice(name);

@@ -242,13 +242,32 @@ fn append_framing(fields: &mut Fields, facts: &RequestFacts) {
     }
 }
 
+/// Appends the words in hexadecimal, eight digits at a time.
 fn append_hex(out: &mut Vec<u8>, words: [u64; 2]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 32];
-    for (half, word) in text.chunks_exact_mut(16).zip(words) {
-        for (i, digit) in half.iter_mut().enumerate() {
-            *digit = DIGITS[(word >> (60 - 4 * i)) as usize & 15];
-        }
+    for word in words {
+        out.extend_from_slice(&hex_digits((word >> 32) as u32));
+        out.extend_from_slice(&hex_digits(word as u32));
     }
-    out.extend_from_slice(&text);
+}
+
+fn hex_digits(word: u32) -> [u8; 8] {
+    // Spread the nibbles over the bytes, then turn each into its digit: `0` + n, and 39 more from 10 on.
+    let mut x = u64::from(word);
+    x = (x | x << 16) & 0x0000_ffff_0000_ffff;
+    x = (x | x << 8) & 0x00ff_00ff_00ff_00ff;
+    x = (x | x << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = (x + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (x + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_written_in_hexadecimal() {
+        let mut out = Vec::new();
+        append_hex(&mut out, [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+        assert_eq!(out, b"0123456789abcdeffedcba9876543210");
+    }
 }

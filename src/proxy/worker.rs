@@ -24,19 +24,26 @@ const SPARE_EXCHANGES_MAX: usize = 64;
 /// A snapshot held by exchanges of this worker: cloning it moves no shared cache line.
 pub(super) type Pinned = Rc<Arc<Snapshot>>;
 
+/// The snapshot as this worker last saw it.
+struct Current {
+    cache: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
+    pinned: Pinned,
+}
+
 /// One data-plane thread's state. Never leaves its thread.
 pub struct Worker {
     /// Its index, below `n_workers`.
     pub index: usize,
     /// Number of workers in the process.
     pub n_workers: usize,
-    snapshot: RefCell<(Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>, Pinned)>,
+    snapshot: RefCell<Current>,
     metrics: Arc<Metrics>,
     buffers: Buffers,
     pipes: Pipes,
     /// Idle connections to backends.
     pub(super) pool: Pool,
     pub(super) rng: RefCell<Rng>,
+    #[expect(clippy::vec_box, reason = "the boxes are what is lent; an exchange is never moved")]
     spare: RefCell<Vec<Box<Exchange>>>,
     pub(super) log: RefCell<LogLines>,
     wakers: RefCell<Wakers>,
@@ -57,7 +64,7 @@ impl Worker {
         Rc::new(Worker {
             index,
             n_workers: metrics.workers.len(),
-            snapshot: RefCell::new((Cache::new(snapshot), current)),
+            snapshot: RefCell::new(Current { cache: Cache::new(snapshot), pinned: current }),
             metrics,
             buffers: Buffers::default(),
             pipes: Pipes::default(),
@@ -110,7 +117,7 @@ impl Worker {
     #[inline]
     pub(super) fn pin(&self) -> Pinned {
         let mut guard = self.snapshot.borrow_mut();
-        let (cache, pinned) = &mut *guard;
+        let Current { cache, pinned } = &mut *guard;
         let current = cache.load();
         if !Arc::ptr_eq(current, pinned) {
             *pinned = Rc::new(Arc::clone(current));

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::reader::{Item, Section};
+use super::super::item::Item;
+use super::super::reader::Section;
 use super::super::report::{Code, Draft};
 use super::super::schema::{ClientIpHeader, Global, Reload, TrustedProxies};
 use super::super::shapes;

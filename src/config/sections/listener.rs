@@ -2,7 +2,8 @@
 
 use super::super::address;
 use super::super::defaults::BACKLOG;
-use super::super::reader::{Item, Section};
+use super::super::item::Item;
+use super::super::reader::Section;
 use super::super::report::{Code, Draft};
 use super::super::schema::{ForwardPath, Limits, Listener, ListenerTimeouts, PathPolicy};
 use super::super::shapes;

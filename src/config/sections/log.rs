@@ -1,7 +1,8 @@
 //! `[log]` and `[telemetry]`.
 
 use super::super::defaults;
-use super::super::reader::{Item, Section, shown};
+use super::super::item::{Item, shown};
+use super::super::reader::Section;
 use super::super::schema::{AccessFormat, AccessLog, Level, Log, LogFormat, LogTarget, Telemetry};
 use super::super::shapes;
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use super::reader::{Cx, Item, Section, shown};
+use super::item::{Item, shown};
+use super::reader::{Cx, Section};
 use super::report::{Code, Draft};
 use super::schema::{Config, ExchangeTimeouts, Listener, ListenerTimeouts, Route, Upstream};
 use super::shapes;
@@ -116,6 +117,7 @@ fn tables<'a, T>(
             root.cx.report(draft.help(format!("write [[{key}]]")));
             root.open(item.node, shape, title()).map(read).into_iter().collect()
         }
+        Value::Faulty => Vec::new(),
         other => {
             let message = format!("`{key}` is a list of tables, not {}", other.kind());
             let draft = Draft::error(Code::WrongType, item.place(), message);
@@ -128,6 +130,9 @@ fn tables<'a, T>(
 fn upstreams(root: &Section<'_>, defaults: ExchangeTimeouts) -> BTreeMap<String, WrittenUpstream> {
     let Some(item) = root.item("upstream") else { return BTreeMap::new() };
     let Value::Table(table) = &item.node.value else {
+        if matches!(item.node.value, Value::Faulty) {
+            return BTreeMap::new();
+        }
         let message = "upstreams are tables, each with its name";
         let draft = Draft::error(Code::WrongType, item.place(), message);
         root.cx.report(draft.help("write [upstream.NAME], with a name of your own for NAME"));

@@ -1,6 +1,7 @@
 //! `[[route]]`.
 
-use super::super::reader::{Item, Section};
+use super::super::item::Item;
+use super::super::reader::Section;
 use super::super::schema::{HostPattern, PathPattern, Route};
 use super::super::source::Place;
 use super::super::{hosts, paths, shapes};

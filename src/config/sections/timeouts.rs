@@ -1,6 +1,7 @@
 //! `[defaults.timeouts]` and the `timeouts` of a listener or an upstream.
 
-use super::super::reader::{Item, Section};
+use super::super::item::Item;
+use super::super::reader::Section;
 use super::super::schema::{ExchangeTimeoutOverrides, ListenerTimeouts};
 use std::time::Duration;
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::defaults::BALANCE;
-use super::super::reader::{Item, Section, quoted, shown};
+use super::super::item::{Item, quoted, shown};
+use super::super::reader::Section;
 use super::super::report::{Code, Draft};
 use super::super::schema::{Backend, BackendAddress, ExchangeTimeouts, Host, Pool, Upstream};
 use super::super::tree::Value;

@@ -1,0 +1,212 @@
+//! The command line: arguments become a command, a command's outcome becomes an exit code.
+//!
+//! 0: good · 1: problems in the configuration · 2: usage or I/O. Nothing here serves a request; `run` and
+//! `demo` start a [`Daemon`](crate::server::Daemon) and wait for its end.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Colour;
+
+mod check;
+mod demo;
+mod demo_backend;
+mod run;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Good,
+    /// The configuration has problems; they were shown.
+    Problems,
+    /// A file, a socket or the usage: one message was shown.
+    Failed,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(match outcome {
+            Outcome::Good => 0,
+            Outcome::Problems => 1,
+            Outcome::Failed => 2,
+        })
+    }
+}
+
+/// Reads the arguments of this process, does what they say and returns what to exit with.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too. Nobody is left to tell if they cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Demo(arguments) => demo::demo(&arguments),
+    };
+    outcome.into()
+}
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "forebay",
+    version,
+    about = "An HTTP reverse proxy and load balancer: one binary, one TOML file, reloads without losing a request",
+    after_help = MAIN_EXAMPLES,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the proxy in the foreground
+    #[command(after_help = RUN_EXAMPLES, override_usage = RUN_USAGE)]
+    Run(RunArguments),
+    /// Say everything that is wrong with a configuration, and use no network
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+    /// Run the proxy before three small backends of its own, to look at and to curl
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArguments),
+}
+
+#[derive(Args, Debug)]
+struct RunArguments {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", required_unless_present = "to", conflicts_with_all = ["listen", "to"])]
+    config: Option<PathBuf>,
+    /// Reload when the file, or one it includes, changes
+    #[arg(long, requires = "config")]
+    watch: bool,
+    /// Without a file: an address to listen on, or unix:PATH (repeatable)
+    #[arg(long, value_name = "ADDR", requires = "to")]
+    listen: Vec<String>,
+    /// Without a file: a backend's address, or unix:PATH (repeatable)
+    #[arg(long, value_name = "ADDR", requires = "listen")]
+    to: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+struct CheckArguments {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print the problems as a JSON array, for editors and scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct DemoArguments {
+    /// Where to listen; by default 127.0.0.1:8080 or the next free port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Write a JSON line to stdout for each request
+    #[arg(long)]
+    access_log: bool,
+}
+
+const MAIN_EXAMPLES: &str = "\
+Examples:
+  forebay demo                                       see it work, nothing else needed
+  forebay run --listen 127.0.0.1:8080 --to 127.0.0.1:9001 --to 127.0.0.1:9002
+  forebay check /etc/forebay.toml && forebay run -c /etc/forebay.toml
+
+Exit codes: 0 good, 1 problems in the configuration, 2 usage or I/O.";
+
+const RUN_USAGE: &str = "\
+forebay run --config <FILE> [--watch]
+       forebay run --listen <ADDR>... --to <ADDR>...";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  forebay run -c forebay.toml                        as configured
+  forebay run -c forebay.toml --watch                and reload whenever the file changes
+  forebay run --listen 127.0.0.1:8080 --to 127.0.0.1:9001 --to 127.0.0.1:9002
+
+Signals: HUP reloads, USR1 opens log files again, TERM and INT finish what is running and stop,
+a second INT stops at once. A reload with a problem in it changes nothing and says what is wrong.
+FOREBAY_LOG=debug overrides log.level.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  forebay check forebay.toml                         every problem, with its line and what would be accepted
+  forebay check --json forebay.toml | jq '.[].message'";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  forebay demo                                       on 127.0.0.1:8080, or the next free port
+  forebay demo --listen 127.0.0.1:9000 --access-log";
+
+/// Writes text that was asked for to stdout. A reader that has gone away is no failure of ours.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Writes what went wrong to stderr.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether problems shown on stderr carry colours.
+fn stderr_colour() -> Colour {
+    let wanted = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if wanted { Colour::Always } else { Colour::Never }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::error::ErrorKind> {
+        Arguments::try_parse_from(line.split(' '))
+            .map(|arguments| arguments.command)
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_definition_of_the_arguments_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_a_file_or_addresses_but_not_both() {
+        use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument};
+        assert!(matches!(parse("forebay run -c a.toml --watch"), Ok(Command::Run(_))));
+        let two = parse("forebay run --listen a:1 --to b:1 --to c:1");
+        let Ok(Command::Run(run)) = two else { panic!("refused: {two:?}") };
+        assert_eq!(run.to, ["b:1", "c:1"]);
+        for (line, kind) in [
+            ("forebay run", MissingRequiredArgument),
+            ("forebay run --listen a:1", MissingRequiredArgument),
+            ("forebay run --to a:1", MissingRequiredArgument),
+            ("forebay run -c a.toml --listen a:1 --to b:1", ArgumentConflict),
+            ("forebay check", MissingRequiredArgument),
+        ] {
+            assert_eq!(parse(line).err(), Some(kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  forebay"), "{}", command.get_name());
+        }
+    }
+}
