@@ -140,7 +140,9 @@ impl ChunkedDecoder {
             return Ok(at + 2);
         }
         for (i, byte) in input[at..].iter().enumerate() {
-            if self.trailer.len() == TRAILER_BYTES_MAX {
+            // A line end must be CR LF: whoever waits for one behind a bare LF waits for ever.
+            let behind_cr = self.trailer.last() == Some(&b'\r');
+            if behind_cr != (*byte == b'\n') || self.trailer.len() == TRAILER_BYTES_MAX {
                 return Err(Malformed);
             }
             self.trailer.push(*byte);

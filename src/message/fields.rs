@@ -141,9 +141,19 @@ impl Fields {
 
     /// Writes the live lines, each with its line end, copying neighbours as one run.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.write_lines(out, |_| true);
+    }
+
+    /// As [`Fields::write_to`], without the lines that are `known`.
+    pub fn write_without(&self, known: Known, out: &mut Vec<u8>) {
+        self.write_lines(out, |field| field.known != known);
+    }
+
+    #[inline]
+    fn write_lines(&self, out: &mut Vec<u8>, wanted: impl Fn(&Field) -> bool) {
         let mut run = 0..0;
         for field in &self.list {
-            if !field.live {
+            if !field.live || !wanted(field) {
                 continue;
             }
             let (start, end) = (field.line_start as usize, field.line_end as usize);

@@ -84,18 +84,17 @@ impl RequestHead {
         self.fields.get(Known::Host)
     }
 
-    /// Writes start line and fields, with a `Host` of `host` first where one is given; the caller adds the
-    /// empty line.
+    /// Writes start line and fields, with `host` in the place of every `Host` where one is given; the caller
+    /// adds the empty line.
     pub fn write_to(&self, host: Option<&[u8]>, out: &mut Vec<u8>) {
         out.extend_from_slice(self.method());
         out.push(b' ');
         out.extend_from_slice(self.target());
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        if let Some(host) = host {
-            out.extend_from_slice(b"host: ");
-            out.extend_from_slice(host);
-            out.extend_from_slice(b"\r\n");
-        }
-        self.fields.write_to(out);
+        let Some(host) = host else { return self.fields.write_to(out) };
+        out.extend_from_slice(b"host: ");
+        out.extend_from_slice(host);
+        out.extend_from_slice(b"\r\n");
+        self.fields.write_without(Known::Host, out);
     }
 }

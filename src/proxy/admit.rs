@@ -25,7 +25,7 @@ pub(super) fn admit(
     if matches!(request.method(), b"CONNECT" | b"TRACE") {
         return Err(Reason::MethodRefused);
     }
-    resolve_authority(request, facts)?;
+    resolve_authority(request, facts, &mut exchange.host)?;
     if let Framing::Length(n) = facts.framing
         && listener.limits.body_bytes.is_some_and(|max| n > max)
     {
@@ -51,7 +51,12 @@ pub(super) fn admit(
 }
 
 /// RFC 9112, section 3.2: exactly one Host in a 1.1 request; an absolute target's authority replaces it.
-fn resolve_authority(request: &mut RequestHead, facts: &RequestFacts) -> Result<(), Reason> {
+/// `scratch` is left with anything in it.
+fn resolve_authority(
+    request: &mut RequestHead,
+    facts: &RequestFacts,
+    scratch: &mut Vec<u8>,
+) -> Result<(), Reason> {
     if facts.n_hosts > 1 || (facts.n_hosts == 0 && request.version == Version::Http11) {
         return Err(Reason::BadRequest);
     }
@@ -59,6 +64,10 @@ fn resolve_authority(request: &mut RequestHead, facts: &RequestFacts) -> Result<
         [b'/', ..] => return Ok(()),
         b"*" if request.method() == b"OPTIONS" => return Ok(()),
         _ => {}
+    }
+    // A malformed Host is refused even where it will be replaced (section 3.2.2 replaces only a good one).
+    if request.host().is_some_and(|host| normalize_host(host, scratch).is_err()) {
+        return Err(Reason::BadRequest);
     }
     let target = request.target();
     let scheme = [&b"http://"[..], b"https://"]

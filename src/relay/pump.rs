@@ -212,7 +212,9 @@ impl Pump {
             if self.decoder.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            self.replay = None;
+            if self.replay.take().is_some() {
+                self.give_buffer_back(resources);
+            }
             self.waiting = Waiting::Source;
             match self.splice_bytes(resources) {
                 0 => ready!(self.poll_fill(cx, source, resources))?,

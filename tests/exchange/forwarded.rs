@@ -9,7 +9,8 @@ fn through(global: &str, upstream: &str, request: &str) -> Message {
     let proxy = Proxy::with(setup, &[service.address()]);
     let mut client = proxy.connect();
     client.send(request);
-    assert_eq!(client.response().status(), 200);
+    let answer = client.response();
+    assert_eq!(answer.status(), 200, "{answer:?} after {:?}", service.records());
     drop(client);
     proxy.stop();
     let requests: Vec<Message> = service.finish().into_iter().flat_map(|r| r.requests).collect();

@@ -1,6 +1,6 @@
 //! Fields that are about one connection end at the proxy, whatever they name.
 
-use crate::case::{Case, pass, refuse, run, want};
+use crate::case::{Case, answer, pass, run, want};
 
 #[test]
 fn connection_fields_end_at_the_proxy() {
@@ -79,13 +79,13 @@ pub fn cases() -> Vec<Case> {
             b"GET /a HTTP/1.1\r\nHost: test\r\nTE: gzip\r\nConnection: TE\r\n\r\n",
             get().lacks("te"),
         ),
-        refuse(
+        answer(
             "an unknown expectation",
             b"POST /a HTTP/1.1\r\nHost: test\r\nExpect: 200-ok\r\nContent-Length: 5\r\n\r\nhello",
             417,
             "bad_expect",
         ),
-        refuse(
+        answer(
             "an expectation beside 100-continue",
             b"POST /a HTTP/1.1\r\nHost: test\r\nExpect: 100-continue, x=y\r\nContent-Length: 5\r\n\r\nhello",
             417,

@@ -110,6 +110,7 @@ fn check_client(case: &Case, client: &mut Wire) {
             assert!(client.is_closed(), "not cut: {fault}");
             let received = String::from_utf8_lossy(client.received());
             assert!(!received.contains("smuggled"), "{received}");
+            return;
         }
         (Outcome::Passed(status, framing, body), answer) => {
             let answer = answer.expect("a well-framed response");

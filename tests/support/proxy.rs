@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::panic;
 use std::path::PathBuf;
+use std::sync::{Mutex, Once, PoisonError};
 
 use forebay::config::{Bind, Source};
 use forebay::error::Reason;
@@ -96,7 +98,7 @@ impl Proxy {
 
     /// Reloads; what was wrong with the new configuration comes back as text.
     pub fn reload(&self) -> Result<(), String> {
-        self.daemon().reload().map_err(|error| error.to_string())
+        self.daemon().reload().map(drop).map_err(|error| error.to_string())
     }
 
     /// The daemon itself.
@@ -152,6 +154,10 @@ impl Proxy {
             daemon.stop_gracefully();
             daemon.wait();
         }
+        let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !std::thread::panicking() {
+            assert!(panics.is_empty(), "a daemon of this process panicked: {panics:#?}");
+        }
     }
 }
 
@@ -161,8 +167,30 @@ impl Drop for Proxy {
     }
 }
 
+/// Panics in the daemon's own code. A runtime swallows those of its tasks, and a test would only see a
+/// connection that closes.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn watch_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let ours =
+                std::thread::current().name().is_some_and(|name| name.starts_with("worker-"))
+                    || info.location().is_some_and(|location| location.file().starts_with("src/"));
+            if ours {
+                let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+                panics.push(info.to_string());
+            }
+            usual(info);
+        }));
+    });
+}
+
 #[track_caller]
 fn start(source: Source, text: &str) -> Daemon {
+    watch_panics();
     match Daemon::start(source, Options { watch: false, handle_signals: false }) {
         Ok(daemon) => daemon,
         Err(error) => panic!("the daemon did not start: {error:?}\n{text}"),

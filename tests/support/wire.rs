@@ -181,6 +181,11 @@ impl Wire {
         self.end.is_some()
     }
 
+    /// Reads what comes next, whatever it is; `false` when nothing came any more.
+    pub fn read_some(&mut self) -> bool {
+        self.fill(Instant::now() + self.patience)
+    }
+
     /// Everything that arrived on this connection, taken or not.
     pub fn received(&self) -> &[u8] {
         &self.received
