@@ -1,6 +1,6 @@
 //! The control plane: one thread that decides and stores. It is the only writer of the snapshot.
 //!
-//! Whatever happens to the process arrives here as an [`Event`](event::Event): a signal, a request to
+//! Whatever happens to the process arrives here as an event (`event`): a signal, a request to
 //! reload, a changed file, an answer to a name. Work that can block (reading, compiling, resolving, binding)
 //! runs on helper threads and comes back as one more event. The workers are reached through [`Fleet`], which
 //! the server implements; the data plane's rooms are not known here.

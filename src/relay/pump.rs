@@ -14,6 +14,9 @@ use crate::net::Stream;
 /// From how many bytes ahead splice pays. Below it two more system calls cost more than one copy.
 const SPLICE_BYTES_MIN: u64 = 64 * 1024;
 
+/// Up to this size a run is copied behind the head that is written with it.
+const JOINED_BYTES_MAX: usize = 4 * 1024;
+
 /// Reads in a row before other connections get their turn.
 const ROUNDS_MAX: u32 = 16;
 
@@ -243,6 +246,7 @@ impl Pump {
     }
 
     fn poll_write_pending(&mut self, cx: &mut Context<'_>, sink: &Stream) -> Poll<io::Result<()>> {
+        self.join_small();
         loop {
             let out = &self.out[self.out_at..];
             let run = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer[self.run.clone()]);
@@ -263,6 +267,18 @@ impl Pump {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => self.consume(n),
             }
+        }
+    }
+
+    /// A short body leaves in the same buffer as its head: copying it costs less than a vectored write.
+    fn join_small(&mut self) {
+        if self.out.is_empty() || self.run.is_empty() || self.run.len() > JOINED_BYTES_MAX {
+            return;
+        }
+        if let Some(buffer) = &self.buffer {
+            self.out.extend_from_slice(&buffer[self.run.clone()]);
+            self.out.extend_from_slice(std::mem::take(&mut self.tail));
+            self.run.start = self.run.end;
         }
     }
 

@@ -6,10 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub(super) fn raise_limit() -> Option<u64> {
     let before = getrlimit(Resource::Nofile);
     if before.current == before.maximum {
-        tracing::info!(
-            soft = shown(before.current),
-            "descriptor limit: the soft limit is the hard one"
-        );
+        let limit = shown(before.current);
+        tracing::info!(soft = limit, hard = limit, "descriptor limit: nothing to raise");
         return before.current;
     }
     match setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {

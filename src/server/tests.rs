@@ -2,7 +2,7 @@
 //! happens inside a connection is the proxy's to test.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
@@ -225,8 +225,8 @@ fn connections_beyond_the_process_limit_wait_until_one_ends() {
     let global = "workers = 2\nmax_connections = 2";
     let daemon = start(text(toml(global, &listener("a", LOCAL), BACKEND)));
     let mut clients = connect(address(&daemon, "a"), 4);
-    until("two connections", || open(&daemon) == 2);
-    assert_eq!(accepted(&daemon), 2);
+    until("two connections", || accepted(&daemon) == 2);
+    assert_eq!(open(&daemon), 2);
     // Which two were accepted is not known: ending three ends at least one of them.
     clients.truncate(1);
     until("all were accepted in turn", || accepted(&daemon) == 4);
@@ -246,8 +246,8 @@ fn a_listener_limit_holds_for_that_listener_and_changes_with_a_reload() {
     let daemon = start(Source::File(file.clone()));
     let limited = connect(address(&daemon, "a"), 3);
     let free = connect(address(&daemon, "b"), 3);
-    until("1 + 3 connections", || open(&daemon) == 4);
-    assert_eq!(accepted(&daemon), 4);
+    until("1 + 3 connections", || accepted(&daemon) == 4);
+    assert_eq!(open(&daemon), 4);
     write("\"off\"");
     daemon.reload().expect("reloaded");
     until("3 + 3 connections", || open(&daemon) == 6);
@@ -330,7 +330,7 @@ fn stopping_at_once_closes_every_connection_and_counts_them() {
     let daemon = start(text(toml("workers = 2", &listener("a", LOCAL), BACKEND)));
     let to = address(&daemon, "a");
     let mut clients = connect(to, 5);
-    until("five connections", || open(&daemon) == 5);
+    until("five connections", || accepted(&daemon) == 5);
     daemon.stop_now();
     let totals = daemon.wait();
     assert_eq!((totals.connections, totals.cut), (5, 5));
@@ -357,4 +357,62 @@ fn a_graceful_stop_without_connections_is_immediate_and_dropping_stops_too() {
     let to = address(&dropped, "a");
     drop(dropped);
     TcpStream::connect(to).expect_err("nobody listens any more");
+}
+
+fn ask(stream: &mut TcpStream) {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").expect("written");
+}
+
+/// The first line of the response.
+fn status(stream: &mut TcpStream) -> String {
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).expect("a response");
+    line
+}
+
+#[test]
+fn a_request_in_flight_outlives_its_listener_and_an_idle_connection_does_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("forebay.toml");
+    let origin = TcpListener::bind(LOCAL).expect("bound");
+    let backends = format!("\"{}\"", origin.local_addr().expect("an address"));
+    let (kept, removed) = (listener("kept", LOCAL), listener("removed", "127.0.0.2:0"));
+    fs::write(&file, toml("workers = 2", &(kept.clone() + &removed), &backends)).expect("written");
+    let daemon = start(Source::File(file.clone()));
+    let mut clients = connect(address(&daemon, "removed"), 2);
+    let mut elsewhere = connect(address(&daemon, "kept"), 1).remove(0);
+    ask(&mut clients[0]);
+    let (mut exchange, _) = origin.accept().expect("the request arrives");
+    fs::write(&file, toml("workers = 2", &kept, &backends)).expect("written");
+    daemon.reload().expect("reloaded");
+    clients[1].set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+    assert_eq!(clients[1].read(&mut [0]).expect("the end"), 0, "the idle connection was closed");
+    let no_content = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    exchange.write_all(no_content).expect("written");
+    assert!(status(&mut clients[0]).contains("204"));
+    until("the connection that was busy to close", || open(&daemon) == 1);
+    // The other listener's connection is idle too, and was left alone.
+    ask(&mut elsewhere);
+    let (mut exchange, _) = origin.accept().expect("the request arrives");
+    exchange.write_all(no_content).expect("written");
+    assert!(status(&mut elsewhere).contains("204"));
+}
+
+#[test]
+fn one_peer_too_many_is_answered_429_unless_it_is_trusted() {
+    for (trusted, expected) in [("", "429"), ("trusted_proxies = [\"127.0.0.0/8\"]\n", "502")] {
+        let limited = listener("a", LOCAL) + "limits = { per_ip = 2 }\n";
+        // Nobody listens at the backend's port, so whatever is admitted is answered 502.
+        let global = format!("{trusted}workers = 2");
+        let daemon = start(text(toml(&global, &limited, "\"127.0.0.1:1\"")));
+        let mut clients = connect(address(&daemon, "a"), 2);
+        until("two connections", || open(&daemon) == 2);
+        let mut third = connect(address(&daemon, "a"), 1).remove(0);
+        ask(&mut third);
+        let line = status(&mut third);
+        assert!(line.contains(expected), "{line}");
+        ask(&mut clients[0]);
+        assert!(status(&mut clients[0]).contains("502"), "those within the limit are served");
+    }
 }

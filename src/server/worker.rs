@@ -40,8 +40,12 @@ pub(super) fn start(
             }
         };
         let _ = started.send(Ok(()));
-        runtime.block_on(Desk::new(index, house, accept).run(inbox));
-        // The runtime goes last, and takes every connection that is still open with it.
+        let desk = Desk::new(index, house, accept);
+        let worker = Rc::clone(&desk.worker);
+        runtime.block_on(desk.run(inbox));
+        // Every connection that is still open goes with the runtime; what that logs is handed over last.
+        drop(runtime);
+        worker.flush_log();
     };
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(run)?;
     match starting.recv() {
@@ -108,10 +112,9 @@ impl Desk {
                     self.drain().await;
                     drop(done);
                 }
-                Order::Stop => break,
+                Order::Stop => return,
             }
         }
-        self.worker.tick();
     }
 
     async fn keep_house(self: Rc<Self>) {

@@ -21,8 +21,9 @@ pub use compile::{CompileError, Draft, Wanted, compile, replace_members};
 pub use names::{HostPort, Names, names_of};
 pub use registry::{BindKey, Registry};
 
-/// A listening socket's identity: one for each bind address for as long as the process lives, so that a
-/// connection finds its listener again after a reload.
+/// A listening socket's identity: one for each bind address for as long as it is listened on, so that a
+/// connection finds its listener again after a reload. Never given twice: an address that was removed and
+/// comes back gets another, while connections of the first may still be ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u32);
 
