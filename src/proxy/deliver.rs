@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::connection::{After, Connection};
 use super::exchange::Exchange;
 use super::forward::{Expiry, Started, Wait, timeouts};
+use super::held_back;
 use super::response_headers::{self, Client, Outgoing};
 use crate::error::Reason;
 use crate::http1::{Decoder, RequestFacts, ResponseFacts};
@@ -113,6 +114,9 @@ impl Connection {
         }
         if std::mem::take(&mut exchange.download.progressed) {
             *moved = Instant::now();
+        }
+        if held_back::client_was_lost(&self.stream, exchange, wait.upload_moved) {
+            return Poll::Ready(Err(Reason::ClientGone));
         }
         let timeouts = timeouts(exchange);
         let mut expiry = match exchange.download.waiting {

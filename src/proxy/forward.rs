@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, client_reason};
 use super::exchange::Exchange;
+use super::held_back;
 use super::hold::Hold;
 use super::response_headers;
 use super::timer::earlier;
@@ -56,7 +57,7 @@ pub(super) struct Wait {
     /// The client waits for a 100 before it sends the body.
     expecting: bool,
     /// When the upload last moved.
-    upload_moved: Instant,
+    pub(super) upload_moved: Instant,
     /// When the request was fully sent.
     sent: Instant,
     n_interims: u32,
@@ -261,6 +262,9 @@ impl Connection {
         if wait.upload_over && !wait.upload_broken && self.poll_client_gone(cx) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
+        if held_back::client_was_lost(&self.stream, exchange, wait.upload_moved) {
+            return Poll::Ready(Err(Reason::ClientGone));
+        }
         let timeouts = timeouts(exchange);
         let expiry = match wait.upload_over || wait.expecting {
             true => Expiry::after(
@@ -376,7 +380,8 @@ impl Connection {
         timeouts: &ExchangeTimeouts,
     ) -> Poll<Result<T, Reason>> {
         let total = total_deadline(exchange, timeouts.total);
-        self.timer.poll(cx, earlier(expiry.at, total)).map(|()| {
+        let deadline = earlier(earlier(expiry.at, total), held_back::next_glance(exchange));
+        self.timer.poll(cx, deadline).map(|()| {
             Err(match total.is_some_and(|total| expiry.at.is_none_or(|at| total <= at)) {
                 true => Reason::TotalTimeout,
                 false => expiry.reason,
