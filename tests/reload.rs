@@ -154,6 +154,20 @@ fn a_bad_file_changes_nothing_and_every_problem_is_told() {
 }
 
 #[test]
+fn a_watched_file_is_put_into_service_when_it_changes() {
+    let (a, b) = (Service::named("a"), Service::named("b"));
+    let text = |service: &Service| {
+        let more = "[reload]\nwatch = true\n";
+        Setup { more, ..Setup::default() }.text(&[service.address()])
+    };
+    let proxy = Proxy::from_file(&text(&a));
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").text(), "a");
+    proxy.rewrite(&text(&b));
+    eventually("the new file is in service", || client.get("/").text() == "b");
+}
+
+#[test]
 fn a_listener_can_be_added_and_removed() {
     let service = Service::named("app");
     let one = plain(&[service.address()]);

@@ -124,6 +124,7 @@ const STRICTER_WITH_REQUESTS: Stricter = &[
             "a backslash in the path",
             "a dot segment with a parameter",
             "a dot segment with a parameter's value",
+            "a dot segment with an encoded parameter",
             "an encoded NUL",
             "an encoded backslash",
             "an encoded dot segment",
