@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::forward::{Started, Wait};
 use super::hold::Hold;
-use crate::backend::Backend;
+use crate::backend::{Backend, Tried};
 use crate::error::Reason;
+use crate::http1::RequestFacts;
 use crate::message::{RequestHead, ResponseHead};
 use crate::relay::{Pump, Resources};
 
@@ -18,6 +20,10 @@ pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) request: RequestHead,
+    /// What the request's head says about its message.
+    pub(super) facts: RequestFacts,
+    /// An upgrade is asked of the backend.
+    pub(super) upgrade: bool,
     pub(super) response: ResponseHead,
     /// Client to backend.
     pub(super) upload: Pump,
@@ -31,6 +37,12 @@ pub(super) struct Exchange {
     pub(super) scratch: Vec<u8>,
     /// Lower-case host without port.
     pub(super) host: Vec<u8>,
+    /// Backends that refused it.
+    pub(super) tried: Tried,
+    /// How far sending it and waiting for the answer have come.
+    pub(super) wait: Wait,
+    /// The response that has begun.
+    pub(super) started: Option<Started>,
     pub(super) record: Record,
     /// What the exchange keeps alive of the configuration.
     pub(super) hold: Option<Hold>,
@@ -40,6 +52,11 @@ impl Exchange {
     /// Ready for another request; keeps memory up to a bound.
     pub(super) fn clear(&mut self, resources: Resources<'_>) {
         self.request.clear();
+        self.facts = RequestFacts::default();
+        self.upgrade = false;
+        self.tried = Tried::default();
+        self.wait = Wait::default();
+        self.started = None;
         self.response.clear();
         self.upload.release(resources);
         self.download.release(resources);

@@ -16,9 +16,10 @@ pub(super) fn next_glance(exchange: &Exchange) -> Option<Instant> {
     is_held_back(exchange).then(|| Instant::now() + GLANCE)
 }
 
-/// Whether `client` reset its connection while its upload, which last moved at `moved`, was held back.
-pub(super) fn client_was_lost(client: &Stream, exchange: &Exchange, moved: Instant) -> bool {
-    is_held_back(exchange) && moved.elapsed() >= GLANCE && client.is_reset()
+/// Whether `client` reset its connection while its upload was held back.
+pub(super) fn client_was_lost(client: &Stream, exchange: &Exchange) -> bool {
+    let stuck = |moved: Instant| moved.elapsed() >= GLANCE;
+    is_held_back(exchange) && exchange.wait.upload_moved.is_none_or(stuck) && client.is_reset()
 }
 
 fn is_held_back(exchange: &Exchange) -> bool {

@@ -150,24 +150,24 @@ impl Worker {
     }
 
     /// Registers a connection's task; it is woken when something concerns every connection.
-    pub(super) fn register(&self, waker: Waker) -> usize {
+    pub(super) fn register(&self, waker: Waker) -> u32 {
         let mut wakers = self.wakers.borrow_mut();
         match wakers.free.pop() {
             Some(slot) => {
                 wakers.slots[slot as usize] = Some(waker);
-                slot as usize
+                slot
             }
             None => {
                 wakers.slots.push(Some(waker));
-                wakers.slots.len() - 1
+                (wakers.slots.len() - 1) as u32
             }
         }
     }
 
-    pub(super) fn unregister(&self, slot: usize) {
+    pub(super) fn unregister(&self, slot: u32) {
         let mut wakers = self.wakers.borrow_mut();
-        wakers.slots[slot] = None;
-        wakers.free.push(slot as u32);
+        wakers.slots[slot as usize] = None;
+        wakers.free.push(slot);
     }
 
     fn wake_all(&self) {
