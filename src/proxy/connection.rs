@@ -7,8 +7,10 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+
+use tokio::task::coop;
 
 use super::admit::admit;
 use super::client;
@@ -167,7 +169,11 @@ impl Connection {
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
         loop {
-            if std::mem::take(&mut self.unparsed) {
+            if self.unparsed {
+                // Pipelined requests that we answer ourselves may never have to wait for anything: now
+                // and then it is the others' turn.
+                ready!(coop::poll_proceed(cx)).made_progress();
+                self.unparsed = false;
                 let mut buffer = self.worker().resources().buffers.take_at_least(self.inbox.len());
                 let n = self.inbox.len();
                 buffer[..n].copy_from_slice(&self.inbox);
@@ -400,20 +406,19 @@ impl Connection {
         }
         let deadline = Some(Instant::now() + LINGER);
         poll_fn(|cx| {
-            let mut buffer = self.registration.worker.resources().buffers.take();
-            let ended = loop {
-                match self.stream.poll_read(cx, &mut buffer) {
-                    Poll::Ready(Ok(n)) if n > 0 => {
-                        if self.timer.poll(cx, deadline).is_ready() {
-                            break Poll::Ready(());
-                        }
-                    }
-                    Poll::Ready(_) => break Poll::Ready(()),
-                    Poll::Pending => break self.timer.poll(cx, deadline),
+            let buffers = self.registration.worker.resources().buffers;
+            let mut buffer = buffers.take();
+            let read = self.stream.poll_read(cx, &mut buffer);
+            buffers.put(buffer);
+            match read {
+                Poll::Ready(Ok(n)) if n > 0 => {
+                    // One read a turn: somebody who sends without end must not keep the worker from others.
+                    cx.waker().wake_by_ref();
+                    self.timer.poll(cx, deadline)
                 }
-            };
-            self.registration.worker.resources().buffers.put(buffer);
-            ended
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => self.timer.poll(cx, deadline),
+            }
         })
         .await;
     }
