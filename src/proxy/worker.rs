@@ -58,8 +58,14 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker that reads `snapshot` and counts into `metrics.workers[index]`.
-    pub fn new(index: usize, snapshot: Arc<ArcSwap<Snapshot>>, metrics: Arc<Metrics>) -> Rc<Self> {
+    /// A worker that reads `snapshot`, counts into `metrics.workers[index]` and opens at most `n_pipes_max`
+    /// pipes.
+    pub fn new(
+        index: usize,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        metrics: Arc<Metrics>,
+        n_pipes_max: usize,
+    ) -> Rc<Self> {
         let current = Rc::new(snapshot.load_full());
         Rc::new(Worker {
             index,
@@ -67,7 +73,7 @@ impl Worker {
             snapshot: RefCell::new(Current { cache: Cache::new(snapshot), pinned: current }),
             metrics,
             buffers: Buffers::default(),
-            pipes: Pipes::default(),
+            pipes: Pipes::new(n_pipes_max),
             pool: Pool::default(),
             rng: RefCell::new(Rng::from_entropy()),
             spare: RefCell::default(),

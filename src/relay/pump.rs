@@ -218,7 +218,7 @@ impl Pump {
             self.waiting = Waiting::Source;
             match self.splice_bytes(resources) {
                 0 => ready!(self.poll_fill(cx, source, resources))?,
-                n => ready!(self.poll_fill_pipe(cx, source, n))?,
+                n => ready!(self.poll_fill_pipe(cx, source, n, resources))?,
             }
         }
         // Both sides are fast: let others have a turn, and come back.
@@ -394,6 +394,7 @@ impl Pump {
         cx: &mut Context<'_>,
         source: &Stream,
         n_max: usize,
+        resources: Resources<'_>,
     ) -> Poll<Result<(), PumpError>> {
         let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
@@ -412,7 +413,13 @@ impl Pump {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match source.poll_readable(cx) {
                         Poll::Ready(result) => result.map_err(PumpError::Source)?,
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {
+                            // Waiting for a slow source takes no pipe.
+                            if let Some((pipe, 0)) = self.pipe.take() {
+                                resources.pipes.put(pipe);
+                            }
+                            return Poll::Pending;
+                        }
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
