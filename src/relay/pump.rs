@@ -212,7 +212,10 @@ impl Pump {
             if self.decoder.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            if self.replay.take().is_some() {
+            // A body that has begun is not kept in memory while the rest of it is waited for; one that has
+            // not needs none, and its head can be sent again until it begins.
+            if self.buffer.is_some() {
+                self.replay = None;
                 self.give_buffer_back(resources);
             }
             self.waiting = Waiting::Source;
@@ -338,6 +341,7 @@ impl Pump {
     }
 
     fn count(&mut self, data_bytes: u64) -> Result<(), PumpError> {
+        self.replay = None;
         self.data_bytes += data_bytes;
         self.progressed = true;
         if self.data_bytes > self.data_bytes_max { Err(PumpError::TooLong) } else { Ok(()) }

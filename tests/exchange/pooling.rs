@@ -257,3 +257,42 @@ fn no_more_than_max_idle_connections_are_kept() {
     assert_eq!(n_served, 1);
     assert!(origin.try_accept().is_none());
 }
+
+#[test]
+fn a_put_whose_body_has_not_begun_is_sent_again_too() {
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let origin = Origin::bind();
+        let proxy = Proxy::to(&[origin.address()]);
+        let mut client = proxy.connect();
+        let mut dying = warm(&origin, &mut client);
+        client.send(format!(
+            "PUT /next HTTP/1.1\r\nHost: test\r\n{expect}Content-Length: 100000\r\n\r\n"
+        ));
+        dying.head();
+        drop(dying);
+        let mut backend = origin.accept();
+        assert!(backend.head().starts_with("PUT /next "));
+        backend.send("HTTP/1.1 100 Continue\r\n\r\n");
+        assert_eq!(client.response().status(), 100);
+        let body = vec![b'x'; 100_000];
+        client.send(&body);
+        assert!(backend.exactly(body.len()) == body, "the body was changed on its way");
+        backend.send(OK);
+        assert_eq!(client.response().text(), "ok");
+        assert_eq!(proxy.count(Reason::UpstreamReset), 0);
+    }
+}
+
+#[test]
+fn a_put_whose_body_has_begun_is_not() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    let mut dying = warm(&origin, &mut client);
+    client.send("PUT /next HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nfirst");
+    dying.head();
+    dying.until(b"first");
+    drop(dying);
+    assert_eq!(client.response().status(), 502);
+    assert!(origin.try_accept().is_none(), "half a body was sent again");
+}
