@@ -69,9 +69,11 @@ impl Connection {
     fn begin_response(&self, exchange: &mut Exchange, response_facts: &ResponseFacts) -> Outgoing {
         let status = exchange.response.status;
         exchange.record.status = status;
-        // An error before the body was taken: nobody wants the rest of it.
+        // Answered before the body was taken: nobody wants the rest of an error's or a redirect's, and who
+        // waits for a 100 will not send it (RFC 9110, section 10.1.1: then the client is to be told).
+        let wait = &exchange.wait;
         let cut_short =
-            (!exchange.wait.upload_over || exchange.wait.upload_broken) && status >= 400;
+            (!wait.upload_over || wait.upload_broken) && (status >= 300 || wait.expecting);
         let client = Client {
             version: exchange.request.version,
             keep_alive: self.may_keep_alive(exchange) && !cut_short,

@@ -55,7 +55,7 @@ pub(super) struct Wait {
     /// It stopped taking it.
     pub(super) upload_broken: bool,
     /// The client waits for a 100 before it sends the body.
-    expecting: bool,
+    pub(super) expecting: bool,
     /// When the upload last moved.
     pub(super) upload_moved: Option<Instant>,
     /// When the request was fully sent.
