@@ -115,6 +115,21 @@ fn a_client_that_left_is_told_once_its_exchange_is_over() {
 }
 
 #[test]
+fn what_came_of_an_upload_that_failed_is_told() {
+    let origin = Origin::bind();
+    let (proxy, _folder, path) = logging("json", "", origin.address());
+    let mut client = proxy.connect();
+    client.send("POST /up HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nfirst");
+    let mut backend = origin.accept();
+    backend.head();
+    backend.until(b"first");
+    drop(backend);
+    assert_eq!(client.response().status(), 502);
+    let line = &objects(&path, 1)[0];
+    assert_eq!((&line["status"], &line["bytes_in"]), (&502.into(), &5.into()), "{line}");
+}
+
+#[test]
 fn a_tunnel_is_told_at_its_end_with_its_bytes() {
     let origin = Origin::bind();
     let (proxy, _folder, path) = logging("json", "", origin.address());

@@ -337,6 +337,7 @@ impl Connection {
         }
         let keep_alive =
             !closes(reason) && exchange.upload.is_read() && self.may_keep_alive(exchange);
+        exchange.record.bytes_in += exchange.upload.data_bytes;
         exchange.upload.release(self.worker().resources());
         let answer = Answer {
             reason,
