@@ -18,7 +18,7 @@ use super::exchange::Exchange;
 use super::hold::Hold;
 use super::request_headers::{self, From};
 use super::respond::{self, Answer};
-use super::timer::Timer;
+use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
 use crate::error::Reason;
 use crate::http1::{Decoder, HeadLimits, Parsed, parse_request};
@@ -29,6 +29,10 @@ use crate::relay::{BUFFER_BYTES, Buffer, Encoding, PumpError};
 /// How long a closing connection is read from, so that a client that is still sending gets our answer
 /// instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long an idle connection stays when it is to end: a request may be on its way to us, and from a client
+/// that was accepted a moment ago one almost certainly is.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 /// Serves one client connection to its end. `over_limit`: the client holds too many connections, so its
 /// first request is answered 429 and the connection closed. Dropping the future closes it at once.
@@ -54,6 +58,7 @@ pub fn serve<G: 'static>(
         unparsed: false,
         deadline: None,
         over_limit,
+        resets: false,
     };
     async move {
         connection.register().await;
@@ -93,6 +98,16 @@ pub(super) struct Connection {
     /// When to give up waiting for a head.
     deadline: Option<Instant>,
     over_limit: bool,
+    /// What the client gets last is not all of it, which an ordinary close would hide from it.
+    pub(super) resets: bool,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.resets {
+            self.stream.reset_on_close();
+        }
+    }
 }
 
 /// What comes after an exchange.
@@ -210,11 +225,13 @@ impl Connection {
     /// Nothing to read: has the time come to stop waiting?
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
         let leaving = self.worker().is_draining() || self.gate.is_retired();
-        if leaving && self.inbox.is_empty() && !self.stream.has_bytes() {
-            return Poll::Ready(Head::Closed);
+        if leaving && self.inbox.is_empty() {
+            self.deadline = earlier(self.deadline, Some(Instant::now() + ON_ITS_WAY));
         }
         match self.timer.poll(cx, self.deadline) {
             Poll::Pending => Poll::Pending,
+            // The reactor has yet to see these bytes; it will wake us for them.
+            Poll::Ready(()) if self.inbox.is_empty() && self.stream.has_bytes() => Poll::Pending,
             Poll::Ready(()) if self.inbox.is_empty() => Poll::Ready(Head::Closed),
             Poll::Ready(()) => {
                 Poll::Ready(Head::Refused(self.begin_exchange(), Reason::HeaderTimeout))

@@ -20,8 +20,11 @@ impl Connection {
     pub(super) async fn deliver(&mut self, exchange: &mut Exchange) -> After {
         let Some(mut started) = exchange.started.take() else { return After::Close };
         let outgoing = self.begin_response(exchange, &started.facts);
+        // For as long as the end of the connection would look like the end of the body, whoever ends it: the
+        // backend, the client's slowness or the end of the process.
+        self.resets = outgoing.until_close;
         if self.prime(exchange, &mut started, outgoing).is_err() {
-            return self.cut(exchange, Reason::UpstreamTruncated, outgoing);
+            return cut(exchange, Reason::UpstreamTruncated);
         }
         let mut moved = Instant::now();
         let record = &mut exchange.record;
@@ -29,10 +32,11 @@ impl Connection {
         let upstream = &started.connection.stream;
         match poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, &mut moved)).await {
             Ok(()) => {
+                self.resets = false;
                 self.pool_connection(exchange, started);
                 self.after(exchange, outgoing)
             }
-            Err(reason) => self.cut(exchange, reason, outgoing),
+            Err(reason) => cut(exchange, reason),
         }
     }
 
@@ -55,15 +59,6 @@ impl Connection {
         };
         exchange.download.commit(resources);
         primed
-    }
-
-    /// Ends the exchange in mid-response, so that nobody takes what was sent for all of it.
-    fn cut(&self, exchange: &mut Exchange, reason: Reason, outgoing: Outgoing) -> After {
-        exchange.record.reason = Some(reason);
-        if outgoing.until_close {
-            self.stream.reset_on_close();
-        }
-        After::Close
     }
 
     fn begin_response(&self, exchange: &mut Exchange, response_facts: &ResponseFacts) -> Outgoing {
@@ -151,6 +146,12 @@ impl Connection {
             (false, false) => After::Linger,
         }
     }
+}
+
+/// Ends the exchange in mid-response.
+fn cut(exchange: &mut Exchange, reason: Reason) -> After {
+    exchange.record.reason = Some(reason);
+    After::Close
 }
 
 /// Server-sent events are silent for as long as nothing happens.

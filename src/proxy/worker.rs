@@ -108,7 +108,7 @@ impl Worker {
         self.log.borrow_mut().flush();
     }
 
-    /// Starts a graceful stop: idle client connections close now, busy ones after their exchange.
+    /// Starts a graceful stop: idle client connections close once no request can be on its way, busy ones after their exchange.
     pub fn drain(&self) {
         self.draining.set(true);
         self.wake_all();
@@ -204,7 +204,7 @@ impl Gate {
         Rc::new(Gate { socket, retired: RefCell::new(None) })
     }
 
-    /// Takes the gate out of service: its idle connections close now, busy ones after their exchange.
+    /// Takes the gate out of service: its idle connections close soon, busy ones after their exchange.
     /// A request that is already on its way still finds its listener in `last`.
     pub fn retire(&self, worker: &Worker, last: Arc<Snapshot>) {
         *self.retired.borrow_mut() = Some(last);

@@ -186,6 +186,12 @@ impl Wire {
         self.end.is_some()
     }
 
+    /// Waits until the peer is gone, and tells whether that was by a reset.
+    pub fn is_reset(&mut self) -> bool {
+        self.drain();
+        self.end == Some(io::ErrorKind::ConnectionReset)
+    }
+
     /// Reads what comes next, whatever it is; `false` when nothing came any more.
     pub fn read_some(&mut self) -> bool {
         self.fill(Instant::now() + self.patience)
