@@ -228,8 +228,8 @@ impl Connection {
     /// Parses the head in `buffer[..n]`, of which everything from `fresh` on was read just now. `None`:
     /// there is no whole head yet, and what there is went to the inbox.
     fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
-        let Some((pin, listener)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
-        let listener = &pin.listeners[listener].1;
+        let Some((pin, index)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
+        let listener = &pin.listeners[index].1;
         let limits = HeadLimits {
             header_bytes: listener.limits.header_bytes,
             headers: listener.limits.headers,
@@ -242,12 +242,14 @@ impl Connection {
             self.worker().resources().buffers.put(buffer);
             return None;
         }
-        let mut exchange = self.begin_exchange();
+        let mut exchange = self.worker().take_exchange();
+        exchange.record.started = Some(Instant::now());
         match parse_request(&buffer[..n], &limits, &mut exchange.request) {
             Ok(Parsed::Complete { head_bytes, facts }) => {
                 self.inbox.clear();
                 self.inbox.shrink_to(0);
                 exchange.facts = facts;
+                exchange.hold = Some(Hold::Listener(pin, index));
                 Some(Head::Request(exchange, buffer, head_bytes..n))
             }
             Ok(Parsed::Partial) => {
@@ -263,6 +265,7 @@ impl Connection {
             }
             Err(reason) => {
                 self.worker().resources().buffers.put(buffer);
+                exchange.hold = Some(Hold::Listener(pin, index));
                 Some(Head::Refused(exchange, reason))
             }
         }
@@ -331,6 +334,7 @@ impl Connection {
         }
         let keep_alive =
             !closes(reason) && exchange.upload.is_read() && self.may_keep_alive(exchange);
+        exchange.record.bytes_in = exchange.upload.data_bytes;
         exchange.upload.release(self.worker().resources());
         let answer = Answer {
             reason,
