@@ -132,6 +132,7 @@ impl Connection {
             let (mut exchange, after) = match poll_fn(|cx| self.poll_head(cx)).await {
                 Head::Closed => return,
                 Head::Refused(mut exchange, reason) => {
+                    self.identify_refused(&mut exchange);
                     let after = self.answer(&mut exchange, reason).await;
                     (exchange, after)
                 }
@@ -214,6 +215,15 @@ impl Connection {
                 Poll::Ready(Head::Refused(self.begin_exchange(), Reason::HeaderTimeout))
             }
         }
+    }
+
+    /// Gives a request whose head could not be read its id and its client, for the answer and the log.
+    fn identify_refused(&self, exchange: &mut Exchange) {
+        let Some((pin, _)) = self.gate.pin(self.worker()) else { return };
+        let trusted = client::is_trusted(&pin.forwarding.trusted, self.peer);
+        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
+        let mut rng = self.worker().rng.borrow_mut();
+        request_headers::identify(exchange, &pin.forwarding, from, &mut rng);
     }
 
     fn begin_exchange(&self) -> Box<Exchange> {
