@@ -262,6 +262,13 @@ impl Connection {
                 exchange.hold = Some(Hold::Listener(pin, index));
                 Some(Head::Request(exchange, buffer, head_bytes..n))
             }
+            // A stray line end behind a body is no beginning of anything.
+            Ok(Parsed::Partial) if matches!(&buffer[..n], b"\r\n" | b"\r\n\r\n") => {
+                self.inbox.clear();
+                self.worker().resources().buffers.put(buffer);
+                self.worker().put_exchange(exchange);
+                None
+            }
             Ok(Parsed::Partial) => {
                 if fresh == 0 {
                     let started = exchange.record.started.unwrap_or_else(Instant::now);
