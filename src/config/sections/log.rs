@@ -37,7 +37,7 @@ pub(super) fn read(root: &Section<'_>) -> Log {
 pub(super) fn telemetry(root: &Section<'_>) -> Telemetry {
     let mut telemetry = Telemetry::default();
     let Some(section) = root.child("telemetry", &shapes::TELEMETRY) else { return telemetry };
-    if let Some(name) = section.read("request_id", header_name) {
+    if let Some(name) = section.read("request_id", id_header_name) {
         telemetry.request_id = name;
     }
     telemetry
@@ -94,6 +94,35 @@ fn header_names(item: Item<'_>) -> Vec<String> {
         );
     }
     names
+}
+
+/// As [`header_name`], but none that frames, routes or authorises a request: the proxy replaces the header.
+fn id_header_name(item: Item<'_>) -> Option<String> {
+    const TAKEN: &[&str] = &[
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-real-ip",
+    ];
+    let name = header_name(item)?;
+    if TAKEN.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
+        let message = format!("{} has a meaning of its own", shown(item.text()?));
+        item.bad(message, "accepted: a name such as \"x-request-id\"");
+        return None;
+    }
+    Some(name)
 }
 
 /// A header's name, in lower case.
