@@ -250,6 +250,7 @@ fn entries(
             route: Arc::clone(route),
             upstream: Arc::clone(&upstreams[upstream].name),
             timeouts: timeouts[upstream],
+            body_idle: listener.timeouts.body_idle,
         }),
     };
     targets.iter().zip(names).map(entry).collect()

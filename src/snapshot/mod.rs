@@ -102,6 +102,8 @@ pub struct Policy {
     pub upstream: Arc<str>,
     /// Effective timeouts: defaults, listener, upstream, later ones over earlier ones.
     pub timeouts: ExchangeTimeouts,
+    /// The listener's, for a request body that is still coming while the response streams.
+    pub body_idle: Option<std::time::Duration>,
 }
 
 /// One `[upstream.NAME]`.

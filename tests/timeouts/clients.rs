@@ -105,6 +105,22 @@ fn body_idle_is_no_total() {
 }
 
 #[test]
+fn a_body_that_stalls_after_the_response_has_begun_is_still_the_clients_fault() {
+    let origin = Origin::bind();
+    let proxy = proxy_with("body_idle = \"150ms\"\nresponse_idle = \"5m\"", &origin);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhello");
+    let mut backend = origin.accept();
+    backend.head();
+    backend.exactly(5);
+    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    client.until(b"hello");
+    assert!(client.is_closed());
+    backend.closed();
+    proxy.counted(Reason::BodyTimeout, 1);
+}
+
+#[test]
 fn a_slow_backend_is_not_the_clients_fault() {
     let origin = Origin::bind();
     let proxy =
