@@ -28,6 +28,9 @@ use crate::relay::{BUFFER_BYTES, Buffer, Encoding, PumpError};
 /// instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Reads of such a connection in a row before other connections get their turn.
+const LINGER_READS_MAX: u32 = 16;
+
 /// Serves one client connection to its end. `over_limit`: the client holds too many connections, so its
 /// first request is answered 429 and the connection closed. Dropping the future closes it at once.
 /// `guard` is dropped with it.
@@ -401,15 +404,18 @@ impl Connection {
         let deadline = Some(Instant::now() + LINGER);
         poll_fn(|cx| {
             let mut buffer = self.registration.worker.resources().buffers.take();
+            let mut n_reads = 0;
             let ended = loop {
                 match self.stream.poll_read(cx, &mut buffer) {
-                    Poll::Ready(Ok(n)) if n > 0 => {
-                        if self.timer.poll(cx, deadline).is_ready() {
-                            break Poll::Ready(());
-                        }
-                    }
+                    Poll::Ready(Ok(n)) if n > 0 => n_reads += 1,
                     Poll::Ready(_) => break Poll::Ready(()),
                     Poll::Pending => break self.timer.poll(cx, deadline),
+                }
+                // A client that sends as fast as we read must not keep the worker from its other connections,
+                // nor its clock from moving.
+                if n_reads == LINGER_READS_MAX {
+                    cx.waker().wake_by_ref();
+                    break self.timer.poll(cx, deadline);
                 }
             };
             self.registration.worker.resources().buffers.put(buffer);

@@ -149,6 +149,28 @@ fn a_client_that_stops_reading_is_closed() {
 }
 
 #[test]
+fn a_client_that_sends_on_for_ever_after_its_answer_is_cut_and_keeps_nobody_waiting() {
+    let service = Service::echo();
+    let setup = Setup { listener: "limits = { body = \"1KiB\" }", ..Setup::default() };
+    let proxy = Proxy::with(setup, &[service.address()]);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000000000\r\n\r\n");
+    check(&client.response(), 413, "body_limit");
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(move || {
+            let start = Instant::now();
+            while client.try_send([b'x'; 256 * 1024]).is_ok() {
+                assert!(start.elapsed() < crate::support::DEADLINE, "never cut");
+            }
+        });
+        // The only worker has time for others meanwhile.
+        while !sender.is_finished() {
+            assert_eq!(proxy.connect().get("/").status(), 200);
+        }
+    });
+}
+
+#[test]
 fn a_malformed_request_is_answered_before_any_timeout() {
     let origin = Origin::bind();
     let proxy = proxy_with("header = \"5m\"", &origin);
