@@ -112,10 +112,7 @@ impl Pump {
         if let Some(buffer) = self.buffer.take() {
             resources.buffers.put(buffer);
         }
-        // A pipe that still has bytes in it is closed.
-        if let Some((pipe, 0)) = self.pipe.take() {
-            resources.pipes.put(pipe);
-        }
+        self.give_pipe_back(resources);
         self.out.clear();
         self.out.shrink_to(8192);
         self.out_at = 0;
@@ -218,7 +215,7 @@ impl Pump {
             self.waiting = Waiting::Source;
             match self.splice_bytes(resources) {
                 0 => ready!(self.poll_fill(cx, source, resources))?,
-                n => ready!(self.poll_fill_pipe(cx, source, n))?,
+                n => ready!(self.poll_fill_pipe(cx, source, n, resources))?,
             }
         }
         // Both sides are fast: let others have a turn, and come back.
@@ -358,6 +355,13 @@ impl Pump {
         }
     }
 
+    /// One that still has bytes in it is closed.
+    fn give_pipe_back(&mut self, resources: Resources<'_>) {
+        if let Some((pipe, 0)) = self.pipe.take() {
+            resources.pipes.put(pipe);
+        }
+    }
+
     fn end_of_source(&mut self) -> Result<(), PumpError> {
         if !matches!(self.decoder, Decoder::UntilClose) {
             return Err(PumpError::Truncated);
@@ -394,6 +398,7 @@ impl Pump {
         cx: &mut Context<'_>,
         source: &Stream,
         n_max: usize,
+        resources: Resources<'_>,
     ) -> Poll<Result<(), PumpError>> {
         let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
@@ -412,7 +417,11 @@ impl Pump {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match source.poll_readable(cx) {
                         Poll::Ready(result) => result.map_err(PumpError::Source)?,
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {
+                            // It is empty, and the source may be silent for an hour.
+                            self.give_pipe_back(resources);
+                            return Poll::Pending;
+                        }
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -433,9 +442,7 @@ impl Pump {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         while let Some((pipe, held)) = &mut self.pipe {
             if *held == 0 {
-                if let Some((pipe, _)) = self.pipe.take() {
-                    resources.pipes.put(pipe);
-                }
+                self.give_pipe_back(resources);
                 break;
             }
             let moved = sink.try_io(Interest::WRITABLE, || {
@@ -456,3 +463,7 @@ impl Pump {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+#[path = "pump_tests.rs"]
+mod tests;
