@@ -95,6 +95,10 @@ fn failures_are_told_with_their_reasons() {
     client.send("GET /a HTTP/1.1\r\nHost: \"<x>\r\n\r\n");
     assert_eq!(client.response().status(), 400);
     let all = objects(&path, 3);
+    for line in &all {
+        assert_eq!(line["client"], "127.0.0.1", "{line}");
+        assert!(line["request_id"].as_str().is_some_and(|id| id.len() >= 16), "{line}");
+    }
     assert_eq!((&all[0]["status"], &all[0]["reason"]), (&502.into(), &"connect_failed".into()));
     assert_eq!((&all[1]["status"], &all[1]["reason"]), (&400.into(), &"bad_request".into()));
     assert_eq!((&all[2]["status"], &all[2]["reason"]), (&400.into(), &"bad_request".into()));

@@ -135,6 +135,7 @@ impl Connection {
             let (mut exchange, after) = match poll_fn(|cx| self.poll_head(cx)).await {
                 Head::Closed => return,
                 Head::Refused(mut exchange, reason) => {
+                    self.identify_refused(&mut exchange);
                     let after = self.answer(&mut exchange, reason).await;
                     (exchange, after)
                 }
@@ -219,6 +220,15 @@ impl Connection {
         }
     }
 
+    /// Gives a request whose head could not be read its id and its client, for the answer and the log.
+    fn identify_refused(&self, exchange: &mut Exchange) {
+        let Some((pin, _)) = self.gate.pin(self.worker()) else { return };
+        let trusted = client::is_trusted(&pin.forwarding.trusted, self.peer);
+        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
+        let mut rng = self.worker().rng.borrow_mut();
+        request_headers::identify(exchange, &pin.forwarding, from, &mut rng);
+    }
+
     fn begin_exchange(&self) -> Box<Exchange> {
         let mut exchange = self.worker().take_exchange();
         exchange.record.started = Some(Instant::now());
@@ -231,8 +241,8 @@ impl Connection {
     /// Parses the head in `buffer[..n]`, of which everything from `fresh` on was read just now. `None`:
     /// there is no whole head yet, and what there is went to the inbox.
     fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
-        let Some((pin, listener)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
-        let listener = &pin.listeners[listener].1;
+        let Some((pin, index)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
+        let listener = &pin.listeners[index].1;
         let limits = HeadLimits {
             header_bytes: listener.limits.header_bytes,
             headers: listener.limits.headers,
@@ -245,13 +255,22 @@ impl Connection {
             self.worker().resources().buffers.put(buffer);
             return None;
         }
-        let mut exchange = self.begin_exchange();
+        let mut exchange = self.worker().take_exchange();
+        exchange.record.started = Some(Instant::now());
         match parse_request(&buffer[..n], &limits, &mut exchange.request) {
             Ok(Parsed::Complete { head_bytes, facts }) => {
                 self.inbox.clear();
                 self.inbox.shrink_to(0);
                 exchange.facts = facts;
+                exchange.hold = Some(Hold::Listener(pin, index));
                 Some(Head::Request(exchange, buffer, head_bytes..n))
+            }
+            // A stray line end behind a body is no beginning of anything.
+            Ok(Parsed::Partial) if matches!(&buffer[..n], b"\r\n" | b"\r\n\r\n") => {
+                self.inbox.clear();
+                self.worker().resources().buffers.put(buffer);
+                self.worker().put_exchange(exchange);
+                None
             }
             Ok(Parsed::Partial) => {
                 if fresh == 0 {
@@ -266,6 +285,7 @@ impl Connection {
             }
             Err(reason) => {
                 self.worker().resources().buffers.put(buffer);
+                exchange.hold = Some(Hold::Listener(pin, index));
                 Some(Head::Refused(exchange, reason))
             }
         }
@@ -334,6 +354,7 @@ impl Connection {
         }
         let keep_alive =
             !closes(reason) && exchange.upload.is_read() && self.may_keep_alive(exchange);
+        exchange.record.bytes_in = exchange.upload.data_bytes;
         exchange.upload.release(self.worker().resources());
         let answer = Answer {
             reason,

@@ -133,14 +133,18 @@ impl Connection {
         self.poll_expiry(cx, exchange, expiry, &timeouts)
     }
 
-    fn pool_connection(&self, exchange: &Exchange, started: Started) {
+    fn pool_connection(&self, exchange: &mut Exchange, started: Started) {
+        let ended = Instant::now();
+        exchange.record.ended = Some(ended);
         let wait = &exchange.wait;
         let clean = wait.upload_over && !wait.upload_broken && exchange.download.surplus.is_empty();
+        if !clean || !started.facts.keep_alive {
+            return;
+        }
         let worker = self.worker();
-        let policy = exchange.hold.as_ref().and_then(|hold| hold.pool(worker.n_workers));
-        if let (true, true, Some(policy)) = (started.facts.keep_alive, clean, policy) {
+        if let Some(policy) = exchange.hold.as_ref().and_then(|hold| hold.pool(worker.n_workers)) {
             let backend = started.permit.backend().id;
-            worker.pool.put(backend, started.connection, policy, Instant::now());
+            worker.pool.put(backend, started.connection, policy, ended);
         }
     }
 

@@ -16,6 +16,9 @@ use crate::relay::{Pump, Resources};
 /// Bytes of a request id that we take over from a trusted peer.
 pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
 
+/// Memory that a finished exchange keeps in each of its small buffers.
+const IDLE_BUFFER_BYTES_MAX: usize = 1024;
+
 /// One request and its response.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
@@ -62,7 +65,9 @@ impl Exchange {
         self.download.release(resources);
         for buffer in [&mut self.inbox, &mut self.path, &mut self.scratch, &mut self.host] {
             buffer.clear();
-            buffer.shrink_to(1024);
+            if buffer.capacity() > IDLE_BUFFER_BYTES_MAX {
+                buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
+            }
         }
         self.record.clear();
         self.hold = None;
@@ -74,6 +79,8 @@ impl Exchange {
 pub(super) struct Record {
     /// When the first byte of its head was read; set before anything else is.
     pub(super) started: Option<Instant>,
+    /// When its last byte was written, where that was looked at.
+    pub(super) ended: Option<Instant>,
     pub(super) client: Option<IpAddr>,
     pub(super) request_id: Vec<u8>,
     /// The final status sent to the client; 0 before.
@@ -93,7 +100,14 @@ pub(super) struct Record {
 impl Record {
     fn clear(&mut self) {
         self.request_id.clear();
-        self.request_id.shrink_to(REQUEST_ID_BYTES_MAX);
-        *self = Record { request_id: std::mem::take(&mut self.request_id), ..Record::default() };
+        self.started = None;
+        self.ended = None;
+        self.client = None;
+        self.status = 0;
+        self.reason = None;
+        self.backend = None;
+        self.attempts = 0;
+        (self.connect, self.first_byte) = (None, None);
+        (self.own_bytes, self.bytes_in, self.bytes_out) = (0, 0, 0);
     }
 }
