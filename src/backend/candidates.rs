@@ -68,3 +68,42 @@ impl<'a> Candidates<'a> {
         Some(backend)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Address, Permit};
+
+    fn members(n: u64) -> Vec<Member> {
+        let member = |id| Member {
+            backend: Arc::new(Backend::new(id, Address::Unix(format!("/{id}").into()))),
+            authority: "x".into(),
+        };
+        (0..n).map(member).collect()
+    }
+
+    #[test]
+    fn what_was_tried_is_not_yielded_up_to_the_bound() {
+        let members = members(Tried::MAX as u64 + 1);
+        let mut tried = Tried::default();
+        assert!(tried.is_empty() && !tried.contains(&members[0].backend), "id 0 is not a blank");
+        members.iter().for_each(|member| tried.insert(&member.backend));
+        let candidates = Candidates::new(&members, &tried);
+        let eligible: Vec<usize> =
+            (0..=candidates.len()).filter(|index| candidates.eligible(*index).is_some()).collect();
+        assert_eq!(eligible, [Tried::MAX], "beyond the bound it is not remembered");
+        assert!(!candidates.is_empty());
+    }
+
+    #[test]
+    fn a_permit_counts_for_as_long_as_it_lives() {
+        let members = members(1);
+        let backend = &members[0].backend;
+        let (first, second) = (Permit::acquire(backend), Permit::acquire(backend));
+        assert_eq!((backend.in_flight(), first.backend().id), (2, 0));
+        drop(first);
+        assert_eq!(backend.in_flight(), 1);
+        drop(second);
+        assert_eq!(backend.in_flight(), 0);
+    }
+}

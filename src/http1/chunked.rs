@@ -194,3 +194,7 @@ fn index_trailers(
     }
     index_fields(section, headers, layout, fields, |_, _| {})
 }
+
+#[cfg(test)]
+#[path = "chunked_tests.rs"]
+mod tests;

@@ -221,3 +221,7 @@ fn names_trailers(value: &[u8]) -> bool {
         name.trim_ascii().eq_ignore_ascii_case(b"trailers")
     })
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

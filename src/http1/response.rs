@@ -104,3 +104,7 @@ fn framing_of(status: u16, to_head_request: bool, written: Option<Framing>) -> F
         _ => written.unwrap_or(Framing::UntilClose),
     }
 }
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;

@@ -190,3 +190,7 @@ impl Fields {
         &self.bytes[field.value_start as usize..][..field.value_len as usize]
     }
 }
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod tests;

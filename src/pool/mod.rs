@@ -146,3 +146,6 @@ impl Pool {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

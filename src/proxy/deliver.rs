@@ -107,11 +107,14 @@ impl Connection {
         let timeouts = timeouts(exchange);
         let mut expiry = match exchange.download.waiting {
             Waiting::Sink => Expiry::after(Some(*moved), timeouts.send_idle, Reason::ClientStalled),
-            Waiting::Source if is_event_stream(exchange) => {
-                Expiry::after(Some(*moved), timeouts.tunnel_idle, Reason::ResponseTimeout)
-            }
             Waiting::Source => {
-                Expiry::after(Some(*moved), timeouts.response_idle, Reason::ResponseTimeout)
+                let idle = match is_event_stream(exchange) {
+                    true => timeouts.tunnel_idle,
+                    false => timeouts.response_idle,
+                };
+                // A backend that still gets the request may have nothing to say before its end.
+                let since = Some(*moved).max(exchange.wait.upload_moved).max(exchange.wait.sent);
+                Expiry::after(since, idle, Reason::ResponseTimeout)
             }
         };
         if !exchange.wait.upload_over {

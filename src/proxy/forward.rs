@@ -59,7 +59,7 @@ pub(super) struct Wait {
     /// When the upload last moved.
     pub(super) upload_moved: Option<Instant>,
     /// When the request was fully sent.
-    sent: Option<Instant>,
+    pub(super) sent: Option<Instant>,
     n_interims: u32,
 }
 
@@ -331,11 +331,8 @@ impl Connection {
 
     /// When an upload that is not over has stalled, and whose fault that is.
     pub(super) fn upload_expiry(&self, exchange: &Exchange, timeouts: &ExchangeTimeouts) -> Expiry {
-        let body_idle = exchange
-            .hold
-            .as_ref()
-            .and_then(Hold::listener)
-            .and_then(|listener| listener.timeouts.body_idle);
+        let policy = exchange.hold.as_ref().and_then(Hold::policy);
+        let body_idle = policy.and_then(|policy| policy.body_idle);
         match exchange.upload.waiting {
             Waiting::Source => {
                 Expiry::after(exchange.wait.upload_moved, body_idle, Reason::BodyTimeout)

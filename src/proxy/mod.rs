@@ -23,6 +23,7 @@ mod finish;
 mod forward;
 mod held_back;
 mod hold;
+mod hop_by_hop;
 mod log_lines;
 mod request_headers;
 mod respond;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::client;
 use super::exchange::{Exchange, REQUEST_ID_BYTES_MAX};
+use super::hop_by_hop::remove_named_by_connection;
 use crate::config::ClientIpHeader;
 use crate::http1::{Expectation, Framing, RequestFacts, connection_options};
 use crate::message::{Fields, Known, Version};
@@ -117,22 +118,6 @@ fn remove(
         Known::XForwarded | Known::XForwardedHost | Known::XForwardedProto => !trusted,
         Known::Expect => !keep_expect,
         _ => false,
-    });
-}
-
-/// RFC 9110, section 7.6.1: a field that `Connection` names goes no further. What frames or routes the
-/// message is not a client's to remove.
-fn remove_named_by_connection(fields: &mut Fields) {
-    let named: Vec<Vec<u8>> =
-        fields.all(Known::Connection).flat_map(connection_options).map(<[u8]>::to_vec).collect();
-    fields.remove_if(|known, name| {
-        let protected = matches!(
-            known,
-            Known::Host | Known::ContentLength | Known::TransferEncoding | Known::Connection
-        );
-        // An upgrade or TE is dealt with as such.
-        let handled = matches!(known, Known::Upgrade | Known::Te);
-        !protected && !handled && named.iter().any(|option| option.eq_ignore_ascii_case(name))
     });
 }
 

@@ -1,7 +1,8 @@
 //! A response's head on its way to the client: what concerns the backend's connection is removed, and
 //! what frames the body on the client's is written.
 
-use crate::http1::{Framing, ResponseFacts, connection_options};
+use super::hop_by_hop::remove_named_by_connection;
+use crate::http1::{Framing, ResponseFacts};
 use crate::message::{Fields, Known, ResponseHead, Version};
 use crate::relay::Encoding;
 
@@ -84,16 +85,7 @@ fn keeps_length_without_body(head: &ResponseHead, client: Client) -> bool {
 
 fn remove(fields: &mut Fields, facts: &ResponseFacts, keeps_length: bool, keeps_upgrade: bool) {
     if facts.connection.names_fields {
-        let named: Vec<Vec<u8>> = fields
-            .all(Known::Connection)
-            .flat_map(connection_options)
-            .map(<[u8]>::to_vec)
-            .collect();
-        fields.remove_if(|known, name| {
-            let framing =
-                matches!(known, Known::ContentLength | Known::TransferEncoding | Known::Connection);
-            !framing && named.iter().any(|option| option.eq_ignore_ascii_case(name))
-        });
+        remove_named_by_connection(fields);
     }
     fields.remove_if(|known, _| match known {
         Known::Other => false,

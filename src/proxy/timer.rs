@@ -68,18 +68,63 @@ mod tests {
 
     use super::*;
 
+    fn after(start: tokio::time::Instant, ms: u64) -> Option<Instant> {
+        Some((start + Duration::from_millis(ms)).into_std())
+    }
+
+    /// The clock stands still but for the runtime's timers; `Instant::now` in the timer does not, so that what is
+    /// said about it here holds from below only.
+    async fn fires_after(timer: &mut Timer, deadline: Option<Instant>) -> Duration {
+        let start = tokio::time::Instant::now();
+        poll_fn(|cx| timer.poll(cx, deadline)).await;
+        start.elapsed()
+    }
+
+    async fn is_pending(timer: &mut Timer, deadline: Option<Instant>) -> bool {
+        poll_fn(|cx| Poll::Ready(timer.poll(cx, deadline).is_pending())).await
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_moved_later_fires_then_and_one_moved_earlier_fires_at_once() {
+    async fn a_deadline_moved_earlier_fires_then() {
         let start = tokio::time::Instant::now();
         let mut timer = Timer::default();
-        let at = |ms| Some((start + Duration::from_millis(ms)).into_std());
-        let first = poll_fn(|cx| Poll::Ready(timer.poll(cx, at(100)))).await;
-        assert!(first.is_pending());
-        poll_fn(|cx| timer.poll(cx, at(10))).await;
-        assert!(
-            start.elapsed() >= Duration::from_millis(10)
-                && start.elapsed() < Duration::from_millis(20)
-        );
+        assert!(is_pending(&mut timer, after(start, 100)).await);
+        let elapsed = fires_after(&mut timer, after(start, 10)).await;
+        assert!((10..20).contains(&elapsed.as_millis()), "{elapsed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_deadline_moved_later_does_not_fire_at_the_earlier_one() {
+        let start = tokio::time::Instant::now();
+        let mut timer = Timer::default();
+        assert!(is_pending(&mut timer, after(start, 5)).await);
+        let elapsed = fires_after(&mut timer, after(start, 60)).await;
+        assert!(elapsed >= Duration::from_millis(50), "{elapsed:?}");
+        // Once fired it can be used again.
+        let again = tokio::time::Instant::now();
+        assert!(is_pending(&mut timer, after(again, 20)).await);
+        assert!(fires_after(&mut timer, after(again, 20)).await >= Duration::from_millis(10));
+    }
+
+    #[tokio::test]
+    async fn no_deadline_is_never_ready_and_a_past_one_is_at_once() {
+        let mut timer = Timer::default();
+        assert!(is_pending(&mut timer, None).await);
+        let past = Instant::now().checked_sub(Duration::from_millis(10));
+        assert!(past.is_some(), "the machine has run for longer");
+        assert!(!is_pending(&mut timer, past).await);
+        assert!(is_pending(&mut timer, None).await, "nothing is left of it");
+        assert!(!is_pending(&mut timer, past).await);
+    }
+
+    #[test]
+    fn the_earlier_of_two_deadlines_where_none_is_never() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        assert_eq!(earlier(Some(later), Some(now)), Some(now));
+        assert_eq!(earlier(None, Some(later)), Some(later));
+        assert_eq!(earlier(Some(now), None), Some(now));
+        assert_eq!(earlier(None, None), None);
     }
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_is_armed_by_a_task_without_budget_still_fires() {

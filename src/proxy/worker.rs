@@ -48,7 +48,14 @@ pub struct Worker {
     pub(super) log: RefCell<LogLines>,
     wakers: RefCell<Wakers>,
     draining: Cell<bool>,
-    swept_generation: Cell<u64>,
+    in_service: RefCell<InService>,
+}
+
+/// The backends that a snapshot names.
+#[derive(Default)]
+struct InService {
+    generation: u64,
+    backends: Set<u64>,
 }
 
 impl fmt::Debug for Worker {
@@ -80,7 +87,7 @@ impl Worker {
             log: RefCell::default(),
             wakers: RefCell::default(),
             draining: Cell::new(false),
-            swept_generation: Cell::new(0),
+            in_service: RefCell::default(),
         })
     }
 
@@ -94,11 +101,14 @@ impl Worker {
     /// backends, log lines older than a second. Lets go of a retired snapshot, too.
     pub fn tick(&self) {
         let pinned = self.pin();
-        if self.swept_generation.replace(pinned.generation) != pinned.generation {
+        let mut in_service = self.in_service.borrow_mut();
+        if in_service.generation != pinned.generation {
             let members = pinned.upstreams.iter().flat_map(|upstream| &upstream.members);
-            let backends: Set<u64> = members.map(|member| member.backend.id).collect();
-            self.pool.retain(&backends);
+            let backends = members.map(|member| member.backend.id).collect();
+            *in_service = InService { generation: pinned.generation, backends };
         }
+        // Not only after a reload: an exchange that began before it may have kept its connection since.
+        self.pool.retain(&in_service.backends);
         self.pool.sweep(Instant::now());
         self.flush_log();
     }
@@ -228,3 +238,7 @@ impl Gate {
         find(&last).map(|listener| (last, listener))
     }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

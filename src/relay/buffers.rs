@@ -43,3 +43,21 @@ impl Buffers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_buffers_are_bounded_and_only_common_ones_are_kept() {
+        let buffers = Buffers::default();
+        let lent: Vec<Buffer> = (0..=IDLE_BUFFERS_MAX).map(|_| buffers.take()).collect();
+        lent.into_iter().for_each(|buffer| buffers.put(buffer));
+        assert_eq!(buffers.idle.borrow().len(), IDLE_BUFFERS_MAX);
+        let (common, large) =
+            (buffers.take_at_least(BUFFER_BYTES), buffers.take_at_least(BUFFER_BYTES + 1));
+        assert_eq!((common.len(), large.len()), (BUFFER_BYTES, BUFFER_BYTES + 1));
+        buffers.put(large);
+        assert_eq!(buffers.idle.borrow().len(), IDLE_BUFFERS_MAX - 1, "a large one is freed");
+    }
+}

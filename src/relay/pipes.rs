@@ -64,6 +64,12 @@ impl Pipes {
         }
     }
 
+    /// Pipes open now, lent and idle.
+    #[cfg(test)]
+    pub(super) fn n_open(&self) -> usize {
+        self.n_open.get()
+    }
+
     fn open(&self) -> io::Result<Pipe> {
         let (reader, writer) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
         let capacity = fcntl_setpipe_size(&writer, PIPE_BYTES).unwrap_or(64 * 1024);
@@ -83,7 +89,7 @@ mod tests {
         assert_eq!(lent.len(), 20);
         assert!(pipes.take().is_none());
         lent.into_iter().for_each(|pipe| pipes.put(pipe));
-        assert_eq!(pipes.n_open.get(), IDLE_PIPES_MAX);
+        assert_eq!(pipes.n_open(), IDLE_PIPES_MAX);
         assert!(pipes.take().is_some());
     }
 }

@@ -119,10 +119,7 @@ impl Pump {
         if let Some(buffer) = self.buffer.take() {
             resources.buffers.put(buffer);
         }
-        // A pipe that still has bytes in it is closed.
-        if let Some((pipe, 0)) = self.pipe.take() {
-            resources.pipes.put(pipe);
-        }
+        self.give_pipe_back(resources);
         self.out.clear();
         if self.out.capacity() > IDLE_OUT_BYTES_MAX {
             self.out.shrink_to(IDLE_OUT_BYTES_MAX);
@@ -377,6 +374,13 @@ impl Pump {
         }
     }
 
+    /// One that still has bytes in it is closed.
+    fn give_pipe_back(&mut self, resources: Resources<'_>) {
+        if let Some((pipe, 0)) = self.pipe.take() {
+            resources.pipes.put(pipe);
+        }
+    }
+
     fn end_of_source(&mut self) -> Result<(), PumpError> {
         if !matches!(self.decoder, Decoder::UntilClose) {
             return Err(PumpError::Truncated);
@@ -433,10 +437,8 @@ impl Pump {
                     match source.poll_readable(cx) {
                         Poll::Ready(result) => result.map_err(PumpError::Source)?,
                         Poll::Pending => {
-                            // Waiting for a slow source takes no pipe.
-                            if let Some((pipe, 0)) = self.pipe.take() {
-                                resources.pipes.put(pipe);
-                            }
+                            // It is empty, and the source may be silent for an hour.
+                            self.give_pipe_back(resources);
                             return Poll::Pending;
                         }
                     }
@@ -459,9 +461,7 @@ impl Pump {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         while let Some((pipe, held)) = &mut self.pipe {
             if *held == 0 {
-                if let Some((pipe, _)) = self.pipe.take() {
-                    resources.pipes.put(pipe);
-                }
+                self.give_pipe_back(resources);
                 break;
             }
             let moved = sink.try_io(Interest::WRITABLE, || {
@@ -482,3 +482,7 @@ impl Pump {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+#[path = "pump_tests.rs"]
+mod tests;

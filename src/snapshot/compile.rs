@@ -252,6 +252,7 @@ fn entries(
             upstream: Arc::clone(&upstreams[upstream].name),
             names_json: names_json(&name, Some(route), Some(&upstreams[upstream].name)),
             timeouts: timeouts[upstream],
+            body_idle: listener.timeouts.body_idle,
         }),
     };
     targets.iter().zip(names).map(entry).collect()

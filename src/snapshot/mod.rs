@@ -104,6 +104,8 @@ pub struct Policy {
     pub names_json: Box<str>,
     /// Effective timeouts: defaults, listener, upstream, later ones over earlier ones.
     pub timeouts: ExchangeTimeouts,
+    /// The listener's, for a request body that is still coming while the response streams.
+    pub body_idle: Option<std::time::Duration>,
 }
 
 /// One `[upstream.NAME]`.

@@ -68,3 +68,13 @@ fn when_all_backends_refuse_the_client_gets_502() {
     // The connection is as good as before.
     assert_eq!(client.get("/").status(), 502);
 }
+
+#[test]
+fn after_three_refusals_the_client_is_told() {
+    let refused: Vec<_> = (0..5).map(|_| refused_address()).collect();
+    let addresses: Vec<_> = refused.iter().map(|refused| refused.address()).collect();
+    let proxy = Proxy::to(&addresses);
+    assert_eq!(proxy.connect().get("/").status(), 502);
+    assert_eq!(proxy.daemon().metrics().sum(|worker| &worker.retries), 2);
+    proxy.counted(Reason::ConnectFailed, 1);
+}

@@ -1,5 +1,7 @@
 //! Expectations and interim responses: the backend decides, the proxy passes on.
 
+use forebay::error::Reason;
+
 use crate::support::{Origin, Proxy};
 
 const EXPECTING: &str =
@@ -129,6 +131,25 @@ fn an_interim_response_has_no_body_whatever_it_claims() {
     if first.status() != 502 {
         assert_eq!(first.status(), 103);
         assert_eq!(client.response().text(), "ok");
+    }
+}
+
+#[test]
+fn thirty_two_interim_responses_pass_and_one_more_is_a_fault_of_the_backend() {
+    for (n_interim, status) in [(32, 204), (33, 502)] {
+        let origin = Origin::bind();
+        let proxy = Proxy::to(&[origin.address()]);
+        let mut client = proxy.connect();
+        client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+        let mut backend = origin.accept();
+        backend.request();
+        let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(n_interim);
+        backend.send(format!("{interim}HTTP/1.1 204 No Content\r\n\r\n"));
+        for _ in 0..32 {
+            assert_eq!(client.response().status(), 102);
+        }
+        assert_eq!(client.response().status(), status);
+        proxy.counted(Reason::UpstreamProtocol, u64::from(status == 502));
     }
 }
 

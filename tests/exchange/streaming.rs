@@ -225,6 +225,20 @@ fn a_backend_that_refuses_an_upload_and_closes_is_heard() {
     assert_eq!((answer.status(), answer.text().as_str()), (413, "no"));
 }
 
+#[test]
+fn a_client_that_pipelines_without_end_is_held_back_while_its_first_request_waits() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    let request = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+    client.send(request);
+    let mut backend = origin.accept();
+    backend.request();
+    let n_sent =
+        client.send_until_stalled(request.repeat(1000).as_bytes(), Duration::from_millis(300));
+    assert!(n_sent < 16 << 20, "{n_sent} bytes of requests were taken ahead");
+}
+
 /// Bytes that repeat with a period no buffer has.
 fn pattern(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i % 251) as u8).collect()

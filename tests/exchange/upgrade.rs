@@ -177,3 +177,20 @@ fn a_tunnel_has_no_timeout_but_its_own() {
     assert!(lived >= std::time::Duration::from_millis(500), "closed after {lived:?}");
     proxy.counted(Reason::TunnelIdle, 1);
 }
+
+#[test]
+fn a_101_keeps_its_upgrade_when_its_connection_names_other_fields_too() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    client.send(HANDSHAKE);
+    let mut backend = origin.accept();
+    backend.head();
+    backend.send(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade, X-Hop\r\nX-Hop: 1\r\n\
+         Upgrade: websocket\r\n\r\n",
+    );
+    let answer = client.head().to_ascii_lowercase();
+    assert!(answer.contains("\r\nupgrade: websocket\r\n"), "{answer}");
+    assert!(!answer.contains("x-hop"), "{answer}");
+}

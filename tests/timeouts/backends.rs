@@ -134,6 +134,25 @@ fn response_idle_is_no_total() {
 }
 
 #[test]
+fn response_idle_does_not_run_while_the_client_is_sending() {
+    let origin = Origin::bind();
+    let proxy = proxy_with("response_idle = \"300ms\"", &origin);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n");
+    let mut backend = origin.accept();
+    backend.head();
+    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    client.head();
+    for _ in 0..10 {
+        assert!(!client.has_news_within(Duration::from_millis(60)), "cut while it went on");
+        client.send("x");
+    }
+    assert_eq!(backend.exactly(10), b"xxxxxxxxxx");
+    backend.send("ok");
+    assert_eq!(client.exactly(2), b"ok");
+}
+
+#[test]
 fn a_client_that_reads_slowly_is_not_the_backends_fault() {
     const N: usize = 8 * 1024 * 1024;
     let service = Service::start(|_| {

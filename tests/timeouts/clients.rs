@@ -105,6 +105,22 @@ fn body_idle_is_no_total() {
 }
 
 #[test]
+fn a_body_that_stalls_after_the_response_has_begun_is_still_the_clients_fault() {
+    let origin = Origin::bind();
+    let proxy = proxy_with("body_idle = \"150ms\"\nresponse_idle = \"5m\"", &origin);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhello");
+    let mut backend = origin.accept();
+    backend.head();
+    backend.exactly(5);
+    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    client.until(b"hello");
+    assert!(client.is_closed());
+    backend.closed();
+    proxy.counted(Reason::BodyTimeout, 1);
+}
+
+#[test]
 fn a_slow_backend_is_not_the_clients_fault() {
     let origin = Origin::bind();
     let proxy =
@@ -130,6 +146,28 @@ fn a_client_that_stops_reading_is_closed() {
     while backend.try_send([b'x'; 64 * 1024]).is_ok() {}
     proxy.counted(Reason::ClientStalled, 1);
     assert!(client.is_closed());
+}
+
+#[test]
+fn a_client_that_sends_on_for_ever_after_its_answer_is_cut_and_keeps_nobody_waiting() {
+    let service = Service::echo();
+    let setup = Setup { listener: "limits = { body = \"1KiB\" }", ..Setup::default() };
+    let proxy = Proxy::with(setup, &[service.address()]);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000000000\r\n\r\n");
+    check(&client.response(), 413, "body_limit");
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(move || {
+            let start = Instant::now();
+            while client.try_send([b'x'; 256 * 1024]).is_ok() {
+                assert!(start.elapsed() < crate::support::DEADLINE, "never cut");
+            }
+        });
+        // The only worker has time for others meanwhile.
+        while !sender.is_finished() {
+            assert_eq!(proxy.connect().get("/").status(), 200);
+        }
+    });
 }
 
 #[test]
