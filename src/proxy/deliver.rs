@@ -19,12 +19,16 @@ impl Connection {
     /// Passes the response on; afterwards the backend's connection is back in its pool or closed.
     pub(super) async fn deliver(&mut self, exchange: &mut Exchange) -> After {
         let Some(mut started) = exchange.started.take() else { return After::Close };
+        let n_before = exchange.download.out.len();
         let outgoing = self.begin_response(exchange, &started.facts);
         // For as long as the end of the connection would look like the end of the body, whoever ends it: the
         // backend, the client's slowness or the end of the process.
         self.resets = outgoing.until_close;
         if self.prime(exchange, &mut started, outgoing).is_err() {
-            return cut(exchange, Reason::UpstreamTruncated);
+            // Not a byte of this response has left: the client can be told.
+            exchange.download.out.truncate(n_before);
+            self.resets = false;
+            return self.answer(exchange, Reason::UpstreamProtocol).await;
         }
         let mut moved = Instant::now();
         let record = &mut exchange.record;

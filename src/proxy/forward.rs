@@ -71,7 +71,7 @@ struct Failed {
 
 enum Again {
     Never,
-    /// Nothing was sent: any other backend will do.
+    /// Nothing was sent, or twice in vain: any other backend will do.
     Elsewhere,
     /// An idle connection turned out dead: a new one to the same backend.
     OnNewConnection,
@@ -174,7 +174,7 @@ impl Connection {
                 exchange.upload.commit(self.worker().resources());
                 Ok((upstream, answered))
             }
-            Err(reason) => Err(failed(exchange, reason, reused)),
+            Err(reason) => Err(failed(exchange, reason, reused, fresh)),
         }
     }
 
@@ -387,18 +387,24 @@ impl Expiry {
 }
 
 /// What may be tried after `reason`. A connection from the pool that ends before it answers was most likely
-/// closed while idle: the request may be sent again where nothing of it was written, or it is idempotent.
-fn failed(exchange: &mut Exchange, reason: Reason, reused: bool) -> Failed {
+/// closed while idle: the request may be sent again where nothing of it was written, or it is idempotent. If the
+/// `fresh` connection made in its place ends as well, the backend is going down, and another may answer.
+fn failed(exchange: &mut Exchange, reason: Reason, reused: bool, fresh: bool) -> Failed {
     let unanswered = reason == Reason::UpstreamReset
         && exchange.inbox.is_empty()
         && exchange.wait.n_interims == 0;
     let safe = exchange.upload.wrote_nothing() || is_idempotent(exchange.request.method());
     exchange.inbox.clear();
-    if reused && unanswered && safe && exchange.upload.can_replay() {
-        exchange.upload.replay();
-        return Failed { reason, again: Again::OnNewConnection };
+    if !unanswered || !safe || !exchange.upload.can_replay() {
+        return Failed::never(reason);
     }
-    Failed::never(reason)
+    let again = match (reused, fresh) {
+        (true, _) => Again::OnNewConnection,
+        (false, true) => Again::Elsewhere,
+        (false, false) => return Failed::never(reason),
+    };
+    exchange.upload.replay();
+    Failed { reason, again }
 }
 
 /// Parses response heads until a final one. Interim ones are written to the client's pending bytes; a part

@@ -296,3 +296,20 @@ fn a_put_whose_body_has_begun_is_not() {
     assert_eq!(client.response().status(), 502);
     assert!(origin.try_accept().is_none(), "half a body was sent again");
 }
+
+#[test]
+fn a_get_that_met_a_backend_going_down_is_answered_by_another() {
+    let (going, staying) = (Origin::bind(), Service::named("staying"));
+    let proxy = Proxy::to(&[going.address(), staying.address()]);
+    let mut client = proxy.connect();
+    let mut idle = warm(&going, &mut client);
+    assert_eq!(client.get("/in-turn").text(), "staying");
+    client.send("GET /next HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!(idle.request().target(), "/next");
+    // It closes what is open first, and what had still come to its socket goes down with it.
+    drop(idle);
+    going.accept().reset();
+    assert_eq!(client.response().text(), "staying");
+    assert_eq!(proxy.count(Reason::UpstreamReset), 0);
+    assert!(going.try_accept().is_none(), "the same backend was asked a third time");
+}

@@ -109,3 +109,25 @@ fn a_body_until_close_that_the_end_of_the_process_cuts_is_a_reset_too() {
     proxy.daemon().stop_now();
     assert!(client.is_reset(), "passed on as complete");
 }
+
+#[test]
+fn a_malformed_body_that_came_with_its_head_is_a_502() {
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        let origin = Origin::bind();
+        let proxy = Proxy::to(&[origin.address()]);
+        let mut client = proxy.connect();
+        client.send(format!("GET / {version}\r\nHost: test\r\nConnection: keep-alive\r\n\r\n"));
+        let mut backend = origin.accept();
+        backend.request();
+        backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokzz\r\n");
+        let answer = client.response();
+        assert_eq!(answer.status(), 502);
+        assert!(answer.text().contains("reason: upstream_protocol\n"), "{}", answer.text());
+        backend.closed();
+        // Nothing of the client's connection was spoilt.
+        client.send(format!("GET /next {version}\r\nHost: test\r\n\r\n"));
+        let mut backend = origin.accept();
+        assert_eq!(backend.request().target(), "/next");
+        assert_eq!(proxy.count(Reason::UpstreamProtocol), 1);
+    }
+}
