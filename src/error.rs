@@ -87,8 +87,6 @@ reasons! {
     ClientStalled => "client_stalled", Client;
     /// The tunnel was silent for too long; both ends were closed.
     TunnelIdle => "tunnel_idle", Proxy;
-    /// Cut short because the process is stopping.
-    Shutdown => "shutdown", Proxy;
     /// A fault of ours.
     Internal => "internal", Proxy;
 }

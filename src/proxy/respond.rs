@@ -37,8 +37,7 @@ pub(super) fn status(reason: Reason) -> Option<u16> {
         | Reason::ResponseTimeout
         | Reason::ClientGone
         | Reason::ClientStalled
-        | Reason::TunnelIdle
-        | Reason::Shutdown => return None,
+        | Reason::TunnelIdle => return None,
     })
 }
 
