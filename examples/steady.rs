@@ -10,6 +10,8 @@
 //! Prints one line of JSON: requests, seconds, percentiles in microseconds, errors. Each connection has its
 //! share of the rate and a timer of the kernel's, so times are exact to microseconds and no core is spun on.
 
+#![allow(clippy::print_stdout, reason = "the result goes to standard output")]
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -34,6 +36,8 @@ struct Seen {
 #[derive(Clone, Copy)]
 struct Plan {
     address: SocketAddr,
+    /// When the first request of all is due.
+    start: Instant,
     /// Between two requests of one connection.
     interval: Duration,
     time: Duration,
@@ -46,9 +50,8 @@ fn main() -> io::Result<()> {
         return Err(invalid("usage: steady ADDRESS REQUESTS_PER_SECOND CONNECTIONS SECONDS"));
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let started = Instant::now();
     let mut all = runtime.block_on(run(plan, n_connections));
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = plan.start.elapsed().as_secs_f64();
     all.latencies_us.sort_unstable();
     let percentile = |share: f64| {
         let index = (all.latencies_us.len() as f64 * share) as usize;
@@ -73,6 +76,7 @@ fn parse(arguments: &[String]) -> Option<(Plan, u32)> {
     let per_second = rate.parse::<f64>().ok().filter(|rate| *rate > 0.0)?;
     let plan = Plan {
         address: address.parse().ok()?,
+        start: Instant::now() + SETTLE,
         interval: Duration::try_from_secs_f64(f64::from(n_connections) / per_second).ok()?,
         time: Duration::from_secs(seconds.parse().ok()?),
     };
@@ -106,12 +110,12 @@ async fn ask(plan: Plan, offset: Duration) -> Seen {
 }
 
 async fn try_ask(plan: Plan, offset: Duration, seen: &mut Seen) -> io::Result<()> {
+    let first = plan.start + offset;
     let mut stream = TcpStream::connect(plan.address).await?;
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; 64 * 1024];
     let mut head = ResponseHead::default();
-    let first = Instant::now() + SETTLE + offset;
-    let timer = timer(SETTLE + offset, plan.interval)?;
+    let timer = timer(first, plan.interval)?;
     let n_requests = (plan.time.as_secs_f64() / plan.interval.as_secs_f64()) as u32;
     let mut n_due = 0;
     for index in 0..n_requests {
@@ -162,13 +166,15 @@ async fn answer(
     }
 }
 
-/// A timer of the kernel's that expires after `first` and then every `interval`.
-fn timer(first: Duration, interval: Duration) -> io::Result<AsyncFd<OwnedFd>> {
+/// A timer of the kernel's that expires at `first` and then every `interval`.
+#[allow(deprecated, reason = "the replacement is unsafe; an OwnedFd keeps what it wants promised")]
+fn timer(first: Instant, interval: Duration) -> io::Result<AsyncFd<OwnedFd>> {
     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
     let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-    let times = Itimerspec { it_interval: timespec(interval), it_value: timespec(first) };
+    let times =
+        Itimerspec { it_interval: timespec(interval), it_value: timespec(first - Instant::now()) };
     rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times)?;
-    AsyncFd::with_interest(timer, Interest::READABLE)
+    AsyncFd::try_with_interest(timer, Interest::READABLE).map_err(io::Error::from)
 }
 
 /// How often the timer expired since it was asked last; waits for the first time.

@@ -149,6 +149,7 @@ def run(report: Report, rows: list[Row], plan: Plan, examples: Path) -> None:
         f"about {takes / 60:.1f} minutes")
     for number, row in enumerate(rows, 1):
         say(f"[{number}/{len(rows)}] {row.title}  ({time.monotonic() - started:.0f} s)")
+        report.disturbance = max(report.disturbance, machine.busy_share())
         report.results.append(run_row(row, report.contestants, plan, examples))
     say(f"done in {time.monotonic() - started:.0f} s")
 

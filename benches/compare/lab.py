@@ -25,6 +25,9 @@ START_SECONDS = 10.0
 # Client connections that peers are told to be ready for, where the limit on open files allows.
 CONNECTIONS_MAX = 8000
 
+# Descriptors for each of them: its own, the backend's, and a share of the pipes that splice takes.
+FILES_PER_CONNECTION = 3
+
 
 class Refused(Exception):
     """A peer cannot be measured; the text says why."""
@@ -71,7 +74,7 @@ class Lab:
         # Some peers change their user when started by root.
         self.directory.chmod(0o755)
         files_max = machine.raise_file_limit()
-        self.connections_max = min(CONNECTIONS_MAX, files_max // 2 - 256)
+        self.connections_max = min(CONNECTIONS_MAX, files_max // FILES_PER_CONNECTION - 100)
         try:
             self._start()
         except BaseException:

@@ -17,6 +17,9 @@ from pathlib import Path
 # How long a process may take to end before it is killed.
 STOP_SECONDS = 2.0
 
+# Of a log line that is shown.
+LINE_CHARACTERS_MAX = 200
+
 
 def cores() -> tuple[int, int]:
     """The core of the proxy under test, and the core of everything else."""
@@ -32,6 +35,20 @@ def describe() -> str:
             model = line.split(":", 1)[1].strip()
             break
     return f"{model}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
+
+
+def busy_share(seconds: float = 0.25) -> float:
+    """How much of all cores is in use right now, 0 to 1: before a row starts, by programs that are not ours."""
+
+    def times() -> tuple[int, int]:
+        ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        # Idle and waiting for a disk are not busy.
+        return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+    busy, total = times()
+    time.sleep(seconds)
+    busy_now, total_now = times()
+    return (busy_now - busy) / max(total_now - total, 1)
 
 
 def raise_file_limit() -> int:
@@ -93,7 +110,7 @@ class Process:
                 text = log.read().decode(errors="replace")
         except OSError:
             return ""
-        return "\n".join(text.splitlines()[-n_lines:])
+        return "\n".join(line[:LINE_CHARACTERS_MAX] for line in text.splitlines()[-n_lines:])
 
     def _signal_group(self, which: signal.Signals) -> None:
         try:

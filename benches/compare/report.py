@@ -52,6 +52,8 @@ class Report:
     results: list[Result] = field(default_factory=list)
     # What was left out and how to have it.
     notes: list[str] = field(default_factory=list)
+    # The most that other programs took of the machine when a row started, 0 to 1.
+    disturbance: float = 0.0
 
     def markdown(self) -> str:
         parts = [self._head(), self._summary()]
@@ -66,6 +68,7 @@ class Report:
             "seconds": self.seconds,
             "versions": {one.peer.name: one.version for one in self.contestants},
             "notes": self.notes,
+            "disturbance": self.disturbance,
             "rows": [
                 {
                     "name": result.row.name,
@@ -88,7 +91,10 @@ class Report:
             f"{self.rounds} rounds of {self.seconds} s, interleaved; medians; the proxy on one core, load and "
             "backend on another; “to HAProxy” is the median of each round's ratio.",
         ]
-        return "  \n".join(lines) + "".join(f"\n\n> {note}" for note in self.notes)
+        notes = list(self.notes)
+        if self.disturbance > QUIET_SHARE:
+            notes.append(f"Other programs used up to {self.disturbance:.0%} of the cores meanwhile: the figures are rough.")
+        return "  \n".join(lines) + "".join(f"\n\n> {note}" for note in notes)
 
     def _summary(self) -> str:
         """The main figure of every row, all peers side by side."""
@@ -126,13 +132,20 @@ class Report:
             ]
             lines.append(_line([contestant.peer.title, *cells]))
         if len(lines) == 4:
-            del lines[2:]
+            del lines[1:]
+        reasons: dict[str, list[str]] = {}
         for name, reason in {**result.absent, **result.failures}.items():
+            reasons.setdefault(reason, []).append(name)
+        for reason, names in reasons.items():
             first, *tail = reason.splitlines() or [""]
-            lines += ["", f"**{name}** was not measured: {first}"]
+            lines += ["", f"Not measured: **{', '.join(names)}**: {first}"]
             if tail:
                 lines += ["", "```text", *tail, "```"]
         return "\n".join(lines)
+
+
+# A machine that does nothing else stays below this.
+QUIET_SHARE = 0.1
 
 
 def _line(cells: list[str]) -> str:

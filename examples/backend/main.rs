@@ -25,6 +25,8 @@
 //! Request bodies are read and forgotten. A WebSocket handshake is accepted on any path, and what the client
 //! says is echoed. One thread serves everything.
 
+#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+
 use std::net::SocketAddr;
 
 use forebay::http1::{Decoder, HeadLimits, Parsed, Pieces, RequestFacts, parse_request};

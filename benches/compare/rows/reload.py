@@ -30,7 +30,7 @@ class Reload(Row):
 
     def unable(self, contestant: Contestant) -> str | None:
         if contestant.peer.reload_signal is None:
-            return "not told to reload here: no signal does it"
+            return "no signal tells it to reload"
         return None
 
     def measure(self, lab: Lab, contestant: Contestant, seconds: float) -> Reading:

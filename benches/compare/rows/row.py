@@ -27,7 +27,7 @@ class Figure:
 
 
 def microseconds(value: float) -> str:
-    return f"{value:.3g} µs" if value < 100 else f"{value:.0f} µs"
+    return f"{value:.1f} µs" if value < 100 else f"{value:.0f} µs"
 
 
 def latency(value: float) -> str:
