@@ -1,4 +1,5 @@
-"""nginx: one process for each worker, connections to the backend kept, X-Forwarded-For on."""
+"""nginx: one process for each worker, connections to the backend kept, X-Forwarded-For on. Bodies are
+streamed, as by the others, and never take the way over a file."""
 
 from __future__ import annotations
 
@@ -44,6 +45,8 @@ http {{
   {temporary}
   keepalive_requests 100000000;
   client_max_body_size 100m;
+  proxy_request_buffering off;
+  proxy_max_temp_file_size 0;
   upstream app {{
     server 127.0.0.1:{site.backend_port};
     keepalive {POOL_CONNECTIONS};

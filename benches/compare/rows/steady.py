@@ -19,7 +19,7 @@ from .row import CPU, P50, P99, Figure, PER_SECOND, Reading, Row, latency, readi
 SHARE_OF_PEAK = 0.6
 
 # A peer that answers less than this share of what was due is overloaded: its latency is that of a queue.
-KEPT_UP = 0.98
+KEPT_UP = 0.95
 
 
 @dataclass
