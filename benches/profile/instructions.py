@@ -34,6 +34,8 @@ def run(peer: Peer, program: Path, setting: Setting, backend: Path, arguments: a
 def _count(peer: Peer, program: Path, setting: Setting, backend: Path, body_bytes: int, n_requests: int) -> Counter:
     """Instructions by function in one run."""
     with tempfile.TemporaryDirectory() as directory:
+        # nginx's workers change their user before they write.
+        Path(directory).chmod(0o777)
         prefix = (
             "valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={directory}/out.%p",
         )
