@@ -1,4 +1,75 @@
-//! Forebay: an HTTP reverse proxy and load balancer.
+//! Forebay: an HTTP reverse proxy and load balancer. This page is the map of the house.
+//!
+//! # Words, one meaning each
+//! **Listener** accepts · **Route** matches a request and says what happens · **Upstream** a set of backends
+//! with one policy · **Backend** one address with live state · **Strategy** chooses a backend · **Config** what
+//! the operator wrote · **Snapshot** all that the data plane reads, immutable · **Exchange** one request and its
+//! response · **Worker** one data-plane thread · **Pool** idle connections to backends, nothing else.
+//!
+//! # Two planes
+//! The **data plane** is one [`proxy::Worker`] a core, each a single-threaded runtime with its own
+//! `SO_REUSEPORT` sockets, pools, buffers and counters: no lock, no cross-thread wake-up, nothing to await that
+//! cannot be dropped. The **control plane** is one more thread: configuration, names, signals. They meet in one
+//! `ArcSwap<Snapshot>` with a single writer, in the atomics inside each `Arc<Backend>`, and in the workers'
+//! mailboxes, through which the controller hands out and retires listening sockets.
+//!
+//! # Rooms, on storeys
+//! A room imports only lower storeys; `tests/tidy.rs` fails on an arrow that points up.
+//! ```text
+//! 7 the door      cli       arguments → a command, exit codes; the demo
+//! 6 the process   server    Daemon: start, workers, accept and hand-over, limits on connections, stop
+//! 5 two planes    proxy     connection → exchange: the life of a request (its mod.rs shows it on one screen)
+//!                 control   the only writer of the snapshot: reload, watch, names, signals; never imports proxy
+//! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
+//! 3 bytes         pool      idle connections to backends
+//!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
+//!                 net       sockets: listen, accept, dial, one stream type
+//!                 log       operator events and access lines, one writer thread per target
+//! 2 decisions     message   heads as bytes and an index, edited in place
+//!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
+//!                 route     host and path → route; normalising both
+//!                 balance   strategies, one file each
+//!                 backend   live state of a backend; candidates; permits
+//! 1 the text      config    TOML → Config, or every problem with its place
+//! 0 facts         error, hash, metrics, rng
+//! ```
+//! Rooms that are planned have their storey: `filter` on 2, `probe` and `discovery` on 3; HTTP/2 will be
+//! hyper's, behind the same [`message`] heads.
+//!
+//! # The life of a request
+//! ```text
+//! bytes ─ net::accept ─▶ Stream, Peer ─ proxy::serve ─▶ one task a connection
+//! 1 head     read into the worker's buffer, parsed by http1 into the exchange's RequestHead   | 400 408 414 431
+//! 2 admit    Host and path normalised; RouteTable::find → Hold (pins the snapshot)             | 404 405 413 417
+//! 3 edit     hop-by-hop fields out, who asked in; an index edit, nothing is rebuilt
+//! 4 pick     upstream.balancer.pick(candidates) → Permit                                       | 503
+//! 5 send     pool.take or dial; head and what is there of the body in one write
+//!            a refused or dead connection → 4 while that is safe                               | 502 504
+//! 6 head     1xx go on at once, the final head is parsed, edited, framed for this client
+//! 7 body     a pump each way until done; longer than one read: only Arc<Policy> stays pinned   | cut, never completed
+//! 8 end      connection → pool, in-flight − 1, counters, access-log line
+//! ```
+//! The client's task drives everything, both sockets and one lazily armed timer: dropping it at any point closes
+//! what must be closed. While idle it holds none of the above; buffers and exchanges are lent by the worker.
+//!
+//! # The life of a reload
+//! ```text
+//! read → check (every problem) → compile a draft that adopts live state by identity: same upstream and address
+//! → same Arc<Backend>; same bind → same socket → bind what is new on every worker → tell gates that go that they
+//! are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on the control thread
+//! ```
+//! Any failure before the store changes nothing. A gate is told before the store and keeps the last snapshot that
+//! knew it, so that a request in between still finds its listener.
+//!
+//! # Who owns what
+//! | state | owner | survives a reload |
+//! |---|---|---|
+//! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
+//! | in-flight counts | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
+//! | counters | each worker, one writer, summed on read | yes |
+//! | listening sockets | each worker; the wanted set in the controller | yes, by address |
+//! | writer threads of logs | registry, by target | yes |
 #![forbid(unsafe_code)]
 
 pub mod backend;

@@ -4,149 +4,36 @@
 
 mod support;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
-use support::{Origin, Proxy, Service, Setup, Wire};
+use support::{
+    Noise, Origin, Parsed, Proxy, REPLIES, REQUESTS, Service, Wire, parse_response, rounds,
+};
 
-const TIMEOUTS: &str = "header = \"50ms\"\nbody_idle = \"50ms\"\nkeepalive = \"50ms\"\n\
-                        first_byte = \"50ms\"\nresponse_idle = \"50ms\"\nsend_idle = \"50ms\"\n\
-                        tunnel_idle = \"50ms\"";
+/// Noise is cut short soon; good requests have a listener of their own with the usual patience.
+const LISTENERS: &str = "[[listener]]\nname = \"noise\"\nbind = \"127.0.0.1:0\"\n\
+    timeouts = { header = \"50ms\", body_idle = \"50ms\", keepalive = \"50ms\" }\n\
+    [[listener]]\nname = \"good\"\nbind = \"127.0.0.2:0\"\n";
 
-/// Good messages that mutations start from.
-const REQUESTS: &[&str] = &[
-    "GET /a?b=c HTTP/1.1\r\nHost: test\r\nX: y\r\n\r\n",
-    "POST /a HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello",
-    "POST /a HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
-    "GET http://a:80/b/../c HTTP/1.1\r\nHost: a\r\nConnection: close, x-a\r\nX-A: b\r\n\r\n",
-    "GET /chat HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbytes",
-    "HEAD /%61/./b HTTP/1.0\r\nHost: [::1]:80\r\nConnection: keep-alive\r\n\r\n",
-    "PUT /a HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
-    "GET /1 HTTP/1.1\r\nHost: test\r\nForwarded: for=1\r\nX-Forwarded-For: 1\r\n\r\nGET /2 HTTP/1.1\r\nHost: test\r\n\r\n",
-    "OPTIONS * HTTP/1.1\r\nHost: test\r\nTE: trailers, gzip\r\n\r\n",
-];
+/// The same towards a backend.
+const IMPATIENT: &str = "timeouts = { first_byte = \"50ms\", response_idle = \"50ms\", \
+    send_idle = \"50ms\", tunnel_idle = \"50ms\" }";
 
-const REPLIES: &[&str] = &[
-    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
-    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-    "HTTP/1.0 200 OK\r\n\r\nhello",
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbytes",
-    "HTTP/1.1 304 Not Modified\r\nETag: a\r\nConnection: close, x-a\r\nX-A: b\r\n\r\n",
-];
-
-/// Pieces that parsers stumble over.
-const SPICE: &[&[u8]] = &[
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\0",
-    b" ",
-    b"\t",
-    b":",
-    b";",
-    b",",
-    b"\r\n\r\n",
-    b"\r\n ",
-    b"%2f",
-    b"%00",
-    b"/../",
-    b"-1",
-    b"0",
-    b"ffffffffffffffff",
-    b"18446744073709551615",
-    b"Content-Length: 5\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"Host: x\r\n",
-    b"Connection: close\r\n",
-    b"HTTP/1.1",
-    b"\xff\xfe",
-    b"\x80",
-    b"0\r\n\r\n",
-];
-
-/// xorshift64*: small, and the same everywhere.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn bytes(&mut self, n: usize) -> Vec<u8> {
-        (0..n).map(|_| self.next() as u8).collect()
-    }
-
-    /// A message that is not quite one of `seeds`.
-    fn mutated(&mut self, seeds: &[&str]) -> Vec<u8> {
-        if self.below(10) == 0 {
-            let n = self.below(300);
-            return self.bytes(n);
-        }
-        let mut bytes = seeds[self.below(seeds.len())].as_bytes().to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len() + 1);
-            match self.below(7) {
-                0 if at < bytes.len() => bytes[at] = self.next() as u8,
-                1 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
-                2 => bytes.truncate(at),
-                3 => {
-                    let n = self.below(bytes.len() - at + 1).min(40);
-                    bytes.drain(at..at + n);
-                }
-                4 => {
-                    let n = self.below(bytes.len() - at + 1).min(40);
-                    let again = bytes[at..at + n].to_vec();
-                    bytes.splice(at..at, again);
-                }
-                5 => {
-                    let long = vec![b'a'; self.below(3000)];
-                    bytes.splice(at..at, long);
-                }
-                _ => {
-                    let piece = SPICE[self.below(SPICE.len())];
-                    bytes.splice(at..at, piece.iter().copied());
-                }
-            }
-        }
-        bytes
-    }
+/// Two upstreams, the second for whatever begins with `/good`.
+fn proxy(noisy: SocketAddr, good: SocketAddr) -> Proxy {
+    Proxy::from_text(&format!(
+        "[global]\nworkers = 1\nshutdown_grace = \"2s\"\n{LISTENERS}\
+         [[route]]\nname = \"good\"\nmatch = {{ path_prefix = \"/good\" }}\nupstream = \"good\"\n\
+         [[route]]\nname = \"noisy\"\nupstream = \"noisy\"\n\
+         [upstream.good]\nbackends = [\"{good}\"]\n\
+         [upstream.noisy]\nbackends = [\"{noisy}\"]\n{IMPATIENT}\n",
+    ))
 }
 
-fn seconds() -> Duration {
-    let seconds = std::env::var("FOREBAY_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs_f64(seconds.unwrap_or(3.0))
-}
-
-fn first_seed() -> u64 {
-    let seed = std::env::var("FOREBAY_FUZZ_SEED").ok().and_then(|text| text.parse().ok());
-    seed.unwrap_or(0x5eed_0001)
-}
-
-/// Runs `round` with one seed after another until the time is over.
-fn rounds(mut round: impl FnMut(&mut Noise)) {
-    let end = Instant::now() + seconds();
-    let mut seed = first_seed();
-    let mut n_rounds = 0_u32;
-    while n_rounds == 0 || Instant::now() < end {
-        let result = catch_unwind(AssertUnwindSafe(|| round(&mut Noise(seed))));
-        if let Err(panic) = result {
-            let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-            if text.is_empty() {
-                resume_unwind(panic);
-            }
-            panic!("with FOREBAY_FUZZ_SEED={seed}: {text}");
-        }
-        seed += 1;
-        n_rounds += 1;
-    }
+/// The daemon is as well as ever.
+fn assert_serves(proxy: &Proxy) {
+    let address = proxy.address_of("good").expect("a listener for good requests");
+    assert_eq!(Wire::connect(address).get("/good").text(), "/good");
 }
 
 /// Sends in pieces that need not be those the sender thinks in; then ends, resets or waits.
@@ -174,10 +61,25 @@ fn leave(mut wire: Wire, noise: &mut Noise) {
     }
 }
 
+/// What a client got must be responses and perhaps the beginning of one, whatever the backend sent.
+fn assert_well_formed(mut bytes: &[u8], method: &str) {
+    loop {
+        match parse_response(bytes, method, false) {
+            Parsed::Complete(message, _) if message.status() == 101 => return,
+            Parsed::Complete(_, n) => bytes = &bytes[n..],
+            Parsed::Partial => return,
+            Parsed::Bad(fault) => panic!("{fault} was passed on: {}", support::show(bytes)),
+        }
+        if bytes.is_empty() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn noise_from_clients_harms_nobody() {
-    let service = Service::echo();
-    let proxy = Proxy::with(Setup { timeouts: TIMEOUTS, ..Setup::default() }, &[service.address()]);
+    let (service, good) = (Service::echo(), Service::echo());
+    let proxy = proxy(service.address(), good.address());
     rounds(|noise| {
         let mut client = proxy.connect();
         for _ in 0..=noise.below(2) {
@@ -185,8 +87,7 @@ fn noise_from_clients_harms_nobody() {
             scatter(&mut client, &bytes, noise);
         }
         leave(client, noise);
-        let mut good = proxy.connect();
-        assert_eq!(good.get("/good").text(), "/good");
+        assert_serves(&proxy);
     });
     proxy.stop();
     for record in service.finish() {
@@ -200,16 +101,7 @@ fn noise_from_clients_harms_nobody() {
 #[test]
 fn noise_from_a_backend_harms_nobody() {
     let (noisy, good) = (Origin::bind(), Service::echo());
-    let text = format!(
-        "[global]\nworkers = 1\nshutdown_grace = \"2s\"\n[defaults.timeouts]\n{TIMEOUTS}\n\
-         [[listener]]\nbind = \"127.0.0.1:0\"\n\
-         [[route]]\nname = \"good\"\nmatch = {{ path_prefix = \"/good\" }}\nupstream = \"good\"\n\
-         [[route]]\nname = \"noisy\"\nupstream = \"noisy\"\n\
-         [upstream.good]\nbackends = [\"{}\"]\n[upstream.noisy]\nbackends = [\"{}\"]\n",
-        good.address(),
-        noisy.address()
-    );
-    let proxy = Proxy::from_text(&text);
+    let proxy = proxy(noisy.address(), good.address());
     let mut backend: Option<Wire> = None;
     rounds(|noise| {
         let mut client = proxy.connect();
@@ -236,8 +128,14 @@ fn noise_from_a_backend_harms_nobody() {
                 _ => drop(wire),
             }
         }
+        if noise.below(2) == 0 {
+            assert!(client.is_closed(), "neither served nor closed");
+            let method = request.split(' ').next().unwrap_or_default();
+            if !request.contains("HTTP/1.0") {
+                assert_well_formed(client.received(), method);
+            }
+        }
         leave(client, noise);
-        let mut client = proxy.connect();
-        assert_eq!(client.get("/good").text(), "/good");
+        assert_serves(&proxy);
     });
 }

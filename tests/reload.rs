@@ -154,6 +154,20 @@ fn a_bad_file_changes_nothing_and_every_problem_is_told() {
 }
 
 #[test]
+fn a_watched_file_is_put_into_service_when_it_changes() {
+    let (a, b) = (Service::named("a"), Service::named("b"));
+    let text = |service: &Service| {
+        let more = "[reload]\nwatch = true\n";
+        Setup { more, ..Setup::default() }.text(&[service.address()])
+    };
+    let proxy = Proxy::from_file(&text(&a));
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").text(), "a");
+    proxy.rewrite(&text(&b));
+    eventually("the new file is in service", || client.get("/").text() == "b");
+}
+
+#[test]
 fn a_listener_can_be_added_and_removed() {
     let service = Service::named("app");
     let one = plain(&[service.address()]);
@@ -277,4 +291,26 @@ fn a_graceful_stop_lets_exchanges_end_and_closes_idle_connections() {
     assert_eq!(answer.text(), "done");
     assert_eq!(answer.field("connection").map(str::to_ascii_lowercase).as_deref(), Some("close"));
     busy.closed();
+}
+
+#[test]
+fn a_request_that_was_on_its_way_when_the_stop_began_is_answered() {
+    let service = Service::echo();
+    let proxy = Proxy::to(&[service.address()]);
+    let mut used = proxy.connect();
+    assert_eq!(used.get("/first").text(), "/first");
+    let mut accepted = proxy.connect();
+    let connections = || proxy.daemon().metrics().sum(|worker| &worker.connections);
+    eventually("both are accepted", || connections() == 2);
+    let address = proxy.address();
+    proxy.daemon().stop_gracefully();
+    eventually("nobody listens any more", || std::net::TcpStream::connect(address).is_err());
+    for client in [&mut used, &mut accepted] {
+        client.send("GET /last HTTP/1.1\r\nHost: test\r\n\r\n");
+    }
+    for client in [&mut used, &mut accepted] {
+        let answer = client.response();
+        assert_eq!((answer.text().as_str(), answer.field("connection")), ("/last", Some("close")));
+        client.closed();
+    }
 }

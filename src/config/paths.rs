@@ -96,7 +96,11 @@ fn decode(text: &str) -> Result<String, &'static str> {
         rest = &rest[percent + 3..];
     }
     out.push_str(rest);
-    let strange = |segment: &str| segment.starts_with("..;") || segment.starts_with(".;");
+    let strange = |segment: &str| {
+        let parameter = segment.trim_start_matches('.');
+        let n_dots = segment.len() - parameter.len();
+        matches!(n_dots, 1 | 2) && (parameter.starts_with(';') || parameter.starts_with("%3B"))
+    };
     match out.contains('\\') || out.split('/').any(strange) {
         true => Err("has a `\\`, `.;` or `..;`"),
         false => Ok(out),

@@ -19,9 +19,10 @@ pub use request::{Expectation, HeadLimits, RequestFacts, parse_request};
 pub use response::{RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX, ResponseFacts, parse_response};
 
 /// How a message's body is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// No body.
+    #[default]
     None,
     /// This many bytes.
     Length(u64),

@@ -33,7 +33,7 @@ pub enum Expectation {
 }
 
 /// What a request head says about its message and connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestFacts {
     /// How the body is delimited; never [`Framing::UntilClose`].
     pub framing: Framing,

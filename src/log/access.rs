@@ -15,7 +15,7 @@ pub struct AccessRecord<'a> {
     pub time: SystemTime,
     /// Who asked, by the trust rules; `None` for a peer on a unix socket that nobody vouches for.
     pub client: Option<IpAddr>,
-    /// The peer of the connection as text, formatted once for each connection.
+    /// The peer of the connection as text, formatted once for each connection: an address, or `unix`.
     pub peer: &'a str,
     /// Empty when the request line could not be read, as are `target` and `host`.
     pub method: &'a [u8],
@@ -37,6 +37,8 @@ pub struct AccessRecord<'a> {
     pub route: Option<&'a str>,
     /// The upstream's name, once a route matched.
     pub upstream: Option<&'a str>,
+    /// [`names_json`] of the three above, where it is at hand.
+    pub names_json: Option<&'a str>,
     /// The address of the last backend that was tried.
     pub backend: Option<&'a str>,
     /// Backends that were tried.
@@ -82,7 +84,7 @@ pub fn write_json<'a>(
     out.extend_from_slice(b"\",\"client\":\"");
     append_client(record.client, out);
     out.extend_from_slice(b"\",\"peer\":\"");
-    escape::json(record.peer.as_bytes(), out);
+    out.extend_from_slice(record.peer.as_bytes());
     out.extend_from_slice(b"\",\"method\":");
     append_text((!record.method.is_empty()).then_some(record.method), out);
     out.extend_from_slice(b",\"host\":");
@@ -100,12 +102,11 @@ pub fn write_json<'a>(
     append_text(record.reason.map(|reason| reason.token().as_bytes()), out);
     out.extend_from_slice(b",\"request_id\":\"");
     escape::json(record.request_id, out);
-    out.extend_from_slice(b"\",\"listener\":\"");
-    escape::json(record.listener.as_bytes(), out);
-    out.extend_from_slice(b"\",\"route\":");
-    append_text(record.route.map(str::as_bytes), out);
-    out.extend_from_slice(b",\"upstream\":");
-    append_text(record.upstream.map(str::as_bytes), out);
+    out.extend_from_slice(b"\",");
+    match record.names_json {
+        Some(names) => out.extend_from_slice(names.as_bytes()),
+        None => append_names(record.listener, record.route, record.upstream, out),
+    }
     out.extend_from_slice(b",\"backend\":");
     append_text(record.backend.map(str::as_bytes), out);
     out.extend_from_slice(b",\"attempts\":");
@@ -155,6 +156,23 @@ pub fn write_combined(record: &AccessRecord<'_>, times: &mut TimeCache, out: &mu
         out.push(b'"');
     }
     out.push(b'\n');
+}
+
+/// The part of a JSON line that names listener, route and upstream: the same for every exchange on a route,
+/// so it is made once.
+pub fn names_json(listener: &str, route: Option<&str>, upstream: Option<&str>) -> Box<str> {
+    let mut out = Vec::new();
+    append_names(listener, route, upstream, &mut out);
+    String::from_utf8(out).expect("escaped text is UTF-8").into_boxed_str()
+}
+
+fn append_names(listener: &str, route: Option<&str>, upstream: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"listener\":\"");
+    escape::json(listener.as_bytes(), out);
+    out.extend_from_slice(b"\",\"route\":");
+    append_text(route.map(str::as_bytes), out);
+    out.extend_from_slice(b",\"upstream\":");
+    append_text(upstream.map(str::as_bytes), out);
 }
 
 fn append_headers<'a>(headers: impl Iterator<Item = LoggedHeader<'a>>, out: &mut Vec<u8>) {

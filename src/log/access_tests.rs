@@ -21,6 +21,7 @@ fn record<'a>() -> AccessRecord<'a> {
         request_id: b"0f8e",
         listener: "https",
         route: Some("api"),
+        names_json: None,
         upstream: Some("app"),
         backend: Some("127.0.0.1:9001"),
         attempts: 1,

@@ -10,6 +10,6 @@ pub mod operator;
 mod time;
 mod writer;
 
-pub use access::{AccessRecord, LoggedHeader, write_combined, write_json};
+pub use access::{AccessRecord, LoggedHeader, names_json, write_combined, write_json};
 pub use time::TimeCache;
 pub use writer::{LineSender, Writer};

@@ -2,6 +2,12 @@
 
 use super::Known;
 
+/// Memory that an empty head keeps.
+const IDLE_BYTES_MAX: usize = 4096;
+
+/// Index entries that an empty head keeps.
+const IDLE_FIELDS_MAX: usize = 128;
+
 /// One field line in a head's buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
@@ -34,9 +40,13 @@ impl Fields {
     /// Forgets everything but keeps the memory, up to a bound.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.bytes.shrink_to(4096);
         self.list.clear();
-        self.list.shrink_to(128);
+        if self.bytes.capacity() > IDLE_BYTES_MAX {
+            self.bytes.shrink_to(IDLE_BYTES_MAX);
+        }
+        if self.list.capacity() > IDLE_FIELDS_MAX {
+            self.list.shrink_to(IDLE_FIELDS_MAX);
+        }
     }
 
     /// Indexes a line that already stands in the buffer. All positions are offsets into it.
@@ -85,8 +95,13 @@ impl Fields {
         same.map(|field| self.value(field))
     }
 
-    /// The value of the first live field called `name`, which must be lower case.
+    /// The value of the first live field called `name`, in any case.
     pub fn named(&self, name: &[u8]) -> Option<&[u8]> {
+        let known = Known::of(name);
+        // The two that stand for more than one name are compared.
+        if !matches!(known, Known::Other | Known::XForwarded) {
+            return self.get(known);
+        }
         let mut live =
             self.list.iter().filter(|field| field.live && field.name_len as usize == name.len());
         live.find(|field| self.name(field).eq_ignore_ascii_case(name))

@@ -47,6 +47,7 @@ impl Known {
             (7, b't') => (b"trailer", Known::Trailer),
             (7, b'u') => (b"upgrade", Known::Upgrade),
             (9, b'f') => (b"forwarded", Known::Forwarded),
+            (9, b'x') if name.contains(&b'_') => return Known::disguised(name),
             (9, b'x') => (b"x-real-ip", Known::XRealIp),
             (10, b'c') => (b"connection", Known::Connection),
             (10, b'k') => (b"keep-alive", Known::KeepAlive),
@@ -64,14 +65,31 @@ impl Known {
     }
 
     fn forwarded_family(name: &[u8]) -> Known {
+        if name.contains(&b'_') {
+            return Known::disguised(name);
+        }
         let (prefix, rest) = name.split_at(12);
-        if !prefix.eq_ignore_ascii_case(b"x-forwarded-") {
+        if !is(prefix, b"x-forwarded-") {
             return Known::Other;
         }
         match rest.len() {
             3 if is(rest, b"for") => Known::XForwardedFor,
             4 if is(rest, b"host") => Known::XForwardedHost,
             5 if is(rest, b"proto") => Known::XForwardedProto,
+            _ => Known::XForwarded,
+        }
+    }
+}
+
+impl Known {
+    /// Applications behind CGI and its heirs cannot tell `X_Forwarded_For` from `X-Forwarded-For`: whoever
+    /// may not say the one may not say the other.
+    #[cold]
+    fn disguised(name: &[u8]) -> Known {
+        let plain: Vec<u8> =
+            name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
+        match Known::of(&plain) {
+            Known::Other => Known::Other,
             _ => Known::XForwarded,
         }
     }
@@ -109,6 +127,10 @@ mod tests {
             ("X-FORWARDED-HOST", Known::XForwardedHost),
             ("x-forwarded-port", Known::XForwarded),
             ("x-real-ip", Known::XRealIp),
+            ("X_Forwarded_For", Known::XForwarded),
+            ("x-forwarded_proto", Known::XForwarded),
+            ("X_Real-IP", Known::XForwarded),
+            ("x_custom_header", Known::Other),
             ("x-forwarded-", Known::Other),
             ("x-forwardedxfor", Known::Other),
             ("hosts", Known::Other),

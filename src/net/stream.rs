@@ -128,6 +128,17 @@ impl Stream {
         matches!(rustix::net::recv(self, &mut byte, flags), Ok((n, _)) if n > 0)
     }
 
+    /// Whether the peer is gone for good, which can be seen without reading what it left behind. A peer
+    /// that only ended its own direction is not.
+    pub fn is_reset(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        // Errors and hang-ups are told whether asked for or not.
+        let mut sockets = [PollFd::new(self, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut sockets, Some(&at_once)).is_ok()
+            && sockets[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    }
+
     /// Makes closing the socket a reset, so that the peer cannot take what it got for complete.
     pub fn reset_on_close(&self) {
         let socket = socket2::SockRef::from(self);

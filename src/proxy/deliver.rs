@@ -1,35 +1,55 @@
 //! From a response head to the end of its body.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::connection::{After, Connection};
 use super::exchange::Exchange;
-use super::forward::{Expiry, Started, Wait, timeouts};
+use super::forward::{Expiry, Started, timeouts};
+use super::held_back;
 use super::response_headers::{self, Client, Outgoing};
 use crate::error::Reason;
-use crate::http1::{Decoder, RequestFacts, ResponseFacts};
+use crate::http1::{Decoder, ResponseFacts};
 use crate::message::Known;
 use crate::net::Stream;
-use crate::pool;
 use crate::relay::{PumpError, Waiting};
 
 impl Connection {
     /// Passes the response on; afterwards the backend's connection is back in its pool or closed.
-    pub(super) async fn deliver(
-        &mut self,
+    pub(super) async fn deliver(&mut self, exchange: &mut Exchange) -> After {
+        let Some(mut started) = exchange.started.take() else { return After::Close };
+        let outgoing = self.begin_response(exchange, &started.facts);
+        // For as long as the end of the connection would look like the end of the body, whoever ends it: the
+        // backend, the client's slowness or the end of the process.
+        self.resets = outgoing.until_close;
+        if self.prime(exchange, &mut started, outgoing).is_err() {
+            return cut(exchange, Reason::UpstreamTruncated);
+        }
+        let mut moved = Instant::now();
+        let record = &mut exchange.record;
+        record.first_byte = record.started.map(|started| moved.saturating_duration_since(started));
+        let upstream = &started.connection.stream;
+        match poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, &mut moved)).await {
+            Ok(()) => {
+                self.resets = false;
+                self.pool_connection(exchange, started);
+                self.after(exchange, outgoing)
+            }
+            Err(reason) => cut(exchange, reason),
+        }
+    }
+
+    /// Starts the download with what was read along with the head.
+    fn prime(
+        &self,
         exchange: &mut Exchange,
-        facts: &RequestFacts,
-        started: Started,
-    ) -> After {
-        let Started { connection, permit, facts: response_facts, buffer, range, mut wait } =
-            started;
-        let outgoing = self.begin_response(exchange, facts, &response_facts, &wait);
-        let worker = Rc::clone(self.worker());
-        let resources = worker.resources();
-        exchange.download.start(Decoder::new(response_facts.framing), outgoing.encoding, u64::MAX);
+        started: &mut Started,
+        outgoing: Outgoing,
+    ) -> Result<(), PumpError> {
+        let resources = self.worker().resources();
+        let (buffer, range) = (std::mem::take(&mut started.buffer), started.range.clone());
+        exchange.download.start(Decoder::new(started.facts.framing), outgoing.encoding, u64::MAX);
         let primed = match range.is_empty() {
             true => {
                 resources.buffers.put(buffer);
@@ -38,40 +58,20 @@ impl Connection {
             false => exchange.download.prime(buffer, range, resources),
         };
         exchange.download.commit(resources);
-        let delivered = match primed {
-            Err(_) => Err(Reason::UpstreamTruncated),
-            Ok(()) => self.deliver_body(exchange, &connection.stream, &mut wait).await,
-        };
-        drop(permit);
-        match delivered {
-            Ok(()) => {
-                self.pool_connection(exchange, connection, &response_facts, &wait);
-                self.after(exchange, outgoing, &wait)
-            }
-            Err(reason) => {
-                exchange.record.reason = Some(reason);
-                if outgoing.until_close {
-                    self.stream.reset_on_close();
-                }
-                After::Close
-            }
-        }
+        primed
     }
 
-    fn begin_response(
-        &self,
-        exchange: &mut Exchange,
-        facts: &RequestFacts,
-        response_facts: &ResponseFacts,
-        wait: &Wait,
-    ) -> Outgoing {
+    fn begin_response(&self, exchange: &mut Exchange, response_facts: &ResponseFacts) -> Outgoing {
         let status = exchange.response.status;
         exchange.record.status = status;
-        // An error before the body was taken: nobody wants the rest of it.
-        let cut_short = (!wait.upload_over || wait.upload_broken) && status >= 400;
+        // Answered before the body was taken: nobody wants the rest of an error's or a redirect's, and who
+        // waits for a 100 will not send it (RFC 9110, section 10.1.1: then the client is to be told).
+        let wait = &exchange.wait;
+        let cut_short =
+            (!wait.upload_over || wait.upload_broken) && (status >= 300 || wait.expecting);
         let client = Client {
             version: exchange.request.version,
-            keep_alive: self.may_keep_alive(exchange, Some(facts)) && !cut_short,
+            keep_alive: self.may_keep_alive(exchange) && !cut_short,
             head_request: exchange.request.method() == b"HEAD",
         };
         response_headers::write(
@@ -82,27 +82,14 @@ impl Connection {
         )
     }
 
-    async fn deliver_body(
-        &mut self,
-        exchange: &mut Exchange,
-        upstream: &Stream,
-        wait: &mut Wait,
-    ) -> Result<(), Reason> {
-        let mut moved = Instant::now();
-        exchange.record.first_byte =
-            exchange.record.started.map(|started| moved.saturating_duration_since(started));
-        poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, wait, &mut moved)).await
-    }
-
     fn poll_delivery(
         &mut self,
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
         upstream: &Stream,
-        wait: &mut Wait,
         moved: &mut Instant,
     ) -> Poll<Result<(), Reason>> {
-        if let Poll::Ready(Err(reason)) = self.poll_upload(cx, exchange, upstream, wait) {
+        if let Poll::Ready(Err(reason)) = self.poll_upload(cx, exchange, upstream) {
             return Poll::Ready(Err(reason));
         }
         match exchange.download.poll(cx, upstream, &self.stream, self.worker().resources()) {
@@ -114,18 +101,21 @@ impl Connection {
         if std::mem::take(&mut exchange.download.progressed) {
             *moved = Instant::now();
         }
+        if held_back::client_was_lost(&self.stream, exchange) {
+            return Poll::Ready(Err(Reason::ClientGone));
+        }
         let timeouts = timeouts(exchange);
         let mut expiry = match exchange.download.waiting {
-            Waiting::Sink => Expiry::after(*moved, timeouts.send_idle, Reason::ClientStalled),
+            Waiting::Sink => Expiry::after(Some(*moved), timeouts.send_idle, Reason::ClientStalled),
             Waiting::Source if is_event_stream(exchange) => {
-                Expiry::after(*moved, timeouts.tunnel_idle, Reason::ResponseTimeout)
+                Expiry::after(Some(*moved), timeouts.tunnel_idle, Reason::ResponseTimeout)
             }
             Waiting::Source => {
-                Expiry::after(*moved, timeouts.response_idle, Reason::ResponseTimeout)
+                Expiry::after(Some(*moved), timeouts.response_idle, Reason::ResponseTimeout)
             }
         };
-        if !wait.upload_over {
-            expiry = expiry.or(self.upload_expiry(exchange, wait, &timeouts));
+        if !exchange.wait.upload_over {
+            expiry = expiry.or(self.upload_expiry(exchange, &timeouts));
         } else if exchange.download.waiting == Waiting::Source && self.poll_client_gone(cx) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
@@ -137,33 +127,35 @@ impl Connection {
         self.poll_expiry(cx, exchange, expiry, &timeouts)
     }
 
-    fn pool_connection(
-        &self,
-        exchange: &Exchange,
-        connection: pool::Connection,
-        response_facts: &ResponseFacts,
-        wait: &Wait,
-    ) {
+    fn pool_connection(&self, exchange: &mut Exchange, started: Started) {
+        let ended = Instant::now();
+        exchange.record.ended = Some(ended);
+        let wait = &exchange.wait;
         let clean = wait.upload_over && !wait.upload_broken && exchange.download.surplus.is_empty();
+        if !clean || !started.facts.keep_alive {
+            return;
+        }
         let worker = self.worker();
-        if let (true, true, Some(policy), Some(backend)) = (
-            response_facts.keep_alive,
-            clean,
-            exchange.hold.as_ref().and_then(|hold| hold.pool(worker.n_workers)),
-            &exchange.record.backend,
-        ) {
-            worker.pool.put(backend.id, connection, policy, Instant::now());
+        if let Some(policy) = exchange.hold.as_ref().and_then(|hold| hold.pool(worker.n_workers)) {
+            let backend = started.permit.backend().id;
+            worker.pool.put(backend, started.connection, policy, ended);
         }
     }
 
-    fn after(&self, exchange: &Exchange, outgoing: Outgoing, wait: &Wait) -> After {
-        let all_read = wait.upload_over && exchange.upload.is_read();
+    fn after(&self, exchange: &Exchange, outgoing: Outgoing) -> After {
+        let all_read = exchange.wait.upload_over && exchange.upload.is_read();
         match (outgoing.keep_alive && all_read, all_read && self.inbox.is_empty()) {
             (true, _) => After::Continue,
             (false, true) => After::Close,
             (false, false) => After::Linger,
         }
     }
+}
+
+/// Ends the exchange in mid-response.
+fn cut(exchange: &mut Exchange, reason: Reason) -> After {
+    exchange.record.reason = Some(reason);
+    After::Close
 }
 
 /// Server-sent events are silent for as long as nothing happens.

@@ -5,19 +5,28 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::forward::{Started, Wait};
 use super::hold::Hold;
-use crate::backend::Backend;
+use crate::backend::{Backend, Tried};
 use crate::error::Reason;
+use crate::http1::RequestFacts;
 use crate::message::{RequestHead, ResponseHead};
 use crate::relay::{Pump, Resources};
 
 /// Bytes of a request id that we take over from a trusted peer.
 pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
 
+/// Memory that a finished exchange keeps in each of its small buffers.
+const IDLE_BUFFER_BYTES_MAX: usize = 1024;
+
 /// One request and its response.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) request: RequestHead,
+    /// What the request's head says about its message.
+    pub(super) facts: RequestFacts,
+    /// An upgrade is asked of the backend.
+    pub(super) upgrade: bool,
     pub(super) response: ResponseHead,
     /// Client to backend.
     pub(super) upload: Pump,
@@ -31,6 +40,12 @@ pub(super) struct Exchange {
     pub(super) scratch: Vec<u8>,
     /// Lower-case host without port.
     pub(super) host: Vec<u8>,
+    /// Backends that refused it.
+    pub(super) tried: Tried,
+    /// How far sending it and waiting for the answer have come.
+    pub(super) wait: Wait,
+    /// The response that has begun.
+    pub(super) started: Option<Started>,
     pub(super) record: Record,
     /// What the exchange keeps alive of the configuration.
     pub(super) hold: Option<Hold>,
@@ -40,12 +55,19 @@ impl Exchange {
     /// Ready for another request; keeps memory up to a bound.
     pub(super) fn clear(&mut self, resources: Resources<'_>) {
         self.request.clear();
+        self.facts = RequestFacts::default();
+        self.upgrade = false;
+        self.tried = Tried::default();
+        self.wait = Wait::default();
+        self.started = None;
         self.response.clear();
         self.upload.release(resources);
         self.download.release(resources);
         for buffer in [&mut self.inbox, &mut self.path, &mut self.scratch, &mut self.host] {
             buffer.clear();
-            buffer.shrink_to(1024);
+            if buffer.capacity() > IDLE_BUFFER_BYTES_MAX {
+                buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
+            }
         }
         self.record.clear();
         self.hold = None;
@@ -57,6 +79,8 @@ impl Exchange {
 pub(super) struct Record {
     /// When the first byte of its head was read; set before anything else is.
     pub(super) started: Option<Instant>,
+    /// When its last byte was written, where that was looked at.
+    pub(super) ended: Option<Instant>,
     pub(super) client: Option<IpAddr>,
     pub(super) request_id: Vec<u8>,
     /// The final status sent to the client; 0 before.
@@ -76,7 +100,14 @@ pub(super) struct Record {
 impl Record {
     fn clear(&mut self) {
         self.request_id.clear();
-        self.request_id.shrink_to(REQUEST_ID_BYTES_MAX);
-        *self = Record { request_id: std::mem::take(&mut self.request_id), ..Record::default() };
+        self.started = None;
+        self.ended = None;
+        self.client = None;
+        self.status = 0;
+        self.reason = None;
+        self.backend = None;
+        self.attempts = 0;
+        (self.connect, self.first_byte) = (None, None);
+        (self.own_bytes, self.bytes_in, self.bytes_out) = (0, 0, 0);
     }
 }

@@ -11,7 +11,7 @@ use crate::message::{Known, Version};
 impl Connection {
     /// Counts and logs the exchange; returns when it ended.
     pub(super) fn finish(&self, exchange: &mut Exchange) -> Instant {
-        let ended = Instant::now();
+        let ended = exchange.record.ended.unwrap_or_else(Instant::now);
         let record = &mut exchange.record;
         record.bytes_in += exchange.upload.data_bytes;
         record.bytes_out += exchange.download.data_bytes + record.own_bytes;
@@ -63,6 +63,7 @@ impl Connection {
             listener,
             route: policy.map(|policy| &*policy.route),
             upstream: policy.map(|policy| &*policy.upstream),
+            names_json: policy.map(|policy| &*policy.names_json),
             backend: record.backend.as_ref().map(|backend| &*backend.label),
             attempts: record.attempts,
             bytes_in: record.bytes_in,

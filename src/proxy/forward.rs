@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, client_reason};
 use super::exchange::Exchange;
+use super::held_back;
 use super::hold::Hold;
 use super::response_headers;
 use super::timer::earlier;
-use crate::backend::{Backend, Candidates, Permit, Tried};
+use crate::backend::{Backend, Candidates, Permit};
 use crate::balance::Hint;
 use crate::config::{ExchangeTimeouts, Host};
 use crate::error::Reason;
-use crate::http1::{Expectation, Parsed, RequestFacts, ResponseFacts, parse_response};
+use crate::http1::{Expectation, Parsed, ResponseFacts, parse_response};
 use crate::message::Version;
 use crate::net::{self, Stream};
 use crate::pool;
@@ -35,6 +36,7 @@ const INTERIMS_MAX: u32 = 32;
 const HEAD_READ_BYTES: usize = 16 * 1024;
 
 /// A response that has begun.
+#[derive(Debug)]
 pub(super) struct Started {
     pub(super) connection: pool::Connection,
     /// Keeps the backend's in-flight count up until the exchange ends.
@@ -43,24 +45,22 @@ pub(super) struct Started {
     /// What was read along with the head, in `range`.
     pub(super) buffer: Buffer,
     pub(super) range: Range<usize>,
-    pub(super) wait: Wait,
 }
 
 /// The state of waiting on both peers at once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wait {
     /// Nothing more will be sent to the backend: all was, or it stopped taking it.
     pub(super) upload_over: bool,
     /// It stopped taking it.
     pub(super) upload_broken: bool,
     /// The client waits for a 100 before it sends the body.
-    expecting: bool,
+    pub(super) expecting: bool,
     /// When the upload last moved.
-    upload_moved: Instant,
+    pub(super) upload_moved: Option<Instant>,
     /// When the request was fully sent.
-    sent: Instant,
+    sent: Option<Instant>,
     n_interims: u32,
-    upgrade: bool,
 }
 
 /// Why one try failed, and what may be tried next.
@@ -83,25 +83,32 @@ impl Failed {
     }
 }
 
+impl Wait {
+    /// The beginning of a try.
+    fn begin(exchange: &Exchange, now: Instant) -> Self {
+        Wait {
+            expecting: exchange.facts.expectation == Expectation::Continue
+                && exchange.request.version == Version::Http11,
+            upload_moved: Some(now),
+            sent: Some(now),
+            ..Wait::default()
+        }
+    }
+}
+
 /// A response head as read.
 type Answered = (ResponseFacts, Buffer, Range<usize>);
 
 impl Connection {
     /// Sends the request and waits for the final response head (or a 101), which is then in
-    /// `exchange.response`. Interim responses go to the client on the way.
-    pub(super) async fn forward(
-        &mut self,
-        exchange: &mut Exchange,
-        facts: &RequestFacts,
-        upgrade: bool,
-    ) -> Result<Started, Reason> {
-        let mut tried = Tried::default();
+    /// `exchange.response`, and the rest in `exchange.started`. Interim responses go to the client on the way.
+    pub(super) async fn forward(&mut self, exchange: &mut Exchange) -> Result<(), Reason> {
         let mut last = Reason::NoBackend;
         let mut n_refusals = 0;
         let mut same: Option<Permit> = None;
         for _ in 0..TRIES_MAX {
             let fresh = same.is_some();
-            let Some(permit) = same.take().or_else(|| self.pick(exchange, &tried)) else {
+            let Some(permit) = same.take().or_else(|| self.pick(exchange)) else {
                 return Err(last);
             };
             if exchange.record.attempts > 0 {
@@ -109,10 +116,10 @@ impl Connection {
             }
             exchange.record.attempts += 1;
             exchange.record.backend = Some(permit.backend().clone());
-            let failed = match self.attempt(exchange, facts, upgrade, permit.backend(), fresh).await
-            {
-                Ok((connection, (facts, buffer, range), wait)) => {
-                    return Ok(Started { connection, permit, facts, buffer, range, wait });
+            let failed = match self.attempt(exchange, permit.backend(), fresh).await {
+                Ok((connection, (facts, buffer, range))) => {
+                    exchange.started = Some(Started { connection, permit, facts, buffer, range });
+                    return Ok(());
                 }
                 Err(failed) => failed,
             };
@@ -124,7 +131,7 @@ impl Connection {
                     if n_refusals == REFUSALS_MAX {
                         return Err(last);
                     }
-                    tried.insert(permit.backend());
+                    exchange.tried.insert(permit.backend());
                 }
                 Again::OnNewConnection => same = Some(permit),
             }
@@ -132,67 +139,42 @@ impl Connection {
         Err(last)
     }
 
-    fn pick(&self, exchange: &Exchange, tried: &Tried) -> Option<Permit> {
+    fn pick(&self, exchange: &Exchange) -> Option<Permit> {
         let upstream = exchange.hold.as_ref()?.upstream()?;
         let hint = Hint { worker: self.worker().index };
-        upstream.balancer.pick(Candidates::new(&upstream.members, tried), hint).map(Permit::acquire)
+        upstream
+            .balancer
+            .pick(Candidates::new(&upstream.members, &exchange.tried), hint)
+            .map(Permit::acquire)
     }
 
     async fn attempt(
         &mut self,
         exchange: &mut Exchange,
-        facts: &RequestFacts,
-        upgrade: bool,
         backend: &Backend,
         fresh: bool,
-    ) -> Result<(pool::Connection, Answered, Wait), Failed> {
+    ) -> Result<(pool::Connection, Answered), Failed> {
         let first_try = exchange.record.attempts == 1;
         let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
         let pooled = if fresh { None } else { self.worker().pool.take(backend.id, now) };
         let reused = pooled.is_some();
-        let (mut upstream, now) = match pooled {
+        let mut upstream = match pooled {
             Some(connection) => {
                 self.worker().counters().upstream_reuses.add(1);
-                (connection, now)
+                connection
             }
-            None => {
-                let connection = self.connect(exchange, backend).await?;
-                let opened = connection.opened;
-                (connection, opened)
-            }
+            // Boxed, so that idle connections do not keep room for it.
+            None => Box::pin(self.connect(exchange, backend)).await?,
         };
         upstream.n_requests += 1;
         write_head(exchange, backend);
-        let mut wait = Wait {
-            upload_over: false,
-            upload_broken: false,
-            expecting: facts.expectation == Expectation::Continue
-                && exchange.request.version == Version::Http11,
-            upload_moved: now,
-            sent: now,
-            n_interims: 0,
-            upgrade,
-        };
-        let answered =
-            poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream, &mut wait)).await;
-        match answered {
+        exchange.wait = Wait::begin(exchange, if reused { now } else { upstream.opened });
+        match poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream)).await {
             Ok(answered) => {
                 exchange.upload.commit(self.worker().resources());
-                Ok((upstream, answered, wait))
+                Ok((upstream, answered))
             }
-            Err(reason) => {
-                let unanswered = reason == Reason::UpstreamReset
-                    && exchange.inbox.is_empty()
-                    && wait.n_interims == 0;
-                let safe =
-                    exchange.upload.wrote_nothing() || is_idempotent(exchange.request.method());
-                exchange.inbox.clear();
-                if reused && unanswered && safe && exchange.upload.can_replay() {
-                    exchange.upload.replay();
-                    return Err(Failed { reason, again: Again::OnNewConnection });
-                }
-                Err(Failed::never(reason))
-            }
+            Err(reason) => Err(failed(exchange, reason, reused)),
         }
     }
 
@@ -236,14 +218,13 @@ impl Connection {
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
         upstream: &Stream,
-        wait: &mut Wait,
     ) -> Poll<Result<Answered, Reason>> {
-        if let Poll::Ready(Err(reason)) = self.poll_upload(cx, exchange, upstream, wait) {
+        if let Poll::Ready(Err(reason)) = self.poll_upload(cx, exchange, upstream) {
             return Poll::Ready(Err(reason));
         }
         loop {
-            let n_interims = wait.n_interims;
-            if let Poll::Ready(result) = self.poll_response_head(cx, exchange, upstream, wait) {
+            let n_interims = exchange.wait.n_interims;
+            if let Poll::Ready(result) = self.poll_response_head(cx, exchange, upstream) {
                 return Poll::Ready(result);
             }
             if !exchange.download.is_flushed() {
@@ -254,21 +235,24 @@ impl Connection {
                     return Poll::Ready(Err(Reason::ClientGone));
                 }
             }
-            if n_interims == wait.n_interims {
+            if n_interims == exchange.wait.n_interims {
                 break;
             }
         }
-        if wait.upload_over && !wait.upload_broken && self.poll_client_gone(cx) {
+        if exchange.wait.upload_over && !exchange.wait.upload_broken && self.poll_client_gone(cx) {
+            return Poll::Ready(Err(Reason::ClientGone));
+        }
+        if held_back::client_was_lost(&self.stream, exchange) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
         let timeouts = timeouts(exchange);
-        let expiry = match wait.upload_over || wait.expecting {
+        let expiry = match exchange.wait.upload_over || exchange.wait.expecting {
             true => Expiry::after(
-                wait.sent.max(wait.upload_moved),
+                exchange.wait.sent.max(exchange.wait.upload_moved),
                 timeouts.first_byte,
                 Reason::FirstByteTimeout,
             ),
-            false => self.upload_expiry(exchange, wait, &timeouts),
+            false => self.upload_expiry(exchange, &timeouts),
         };
         self.poll_expiry(cx, exchange, expiry, &timeouts)
     }
@@ -279,9 +263,8 @@ impl Connection {
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
         upstream: &Stream,
-        wait: &mut Wait,
     ) -> Poll<Result<(), Reason>> {
-        if wait.upload_over {
+        if exchange.wait.upload_over {
             return Poll::Ready(Ok(()));
         }
         let moved = exchange.upload.poll(cx, &self.stream, upstream, self.worker().resources());
@@ -290,22 +273,22 @@ impl Connection {
         match moved {
             Poll::Pending => {
                 if std::mem::take(&mut exchange.upload.progressed) {
-                    wait.upload_moved = Instant::now();
+                    exchange.wait.upload_moved = Some(Instant::now());
                     // Whatever the client sends now, it does not wait any longer.
-                    wait.expecting &= exchange.upload.data_bytes == 0;
+                    exchange.wait.expecting &= exchange.upload.data_bytes == 0;
                 }
                 return Poll::Pending;
             }
             Poll::Ready(Ok(())) => {
                 if exchange.upload.data_bytes > 0 {
-                    wait.sent = Instant::now();
+                    exchange.wait.sent = Some(Instant::now());
                 }
             }
             // The backend may have answered before it stopped reading: see what it says.
-            Poll::Ready(Err(PumpError::Sink(_))) => wait.upload_broken = true,
+            Poll::Ready(Err(PumpError::Sink(_))) => exchange.wait.upload_broken = true,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(client_reason(&error))),
         }
-        wait.upload_over = true;
+        exchange.wait.upload_over = true;
         Poll::Ready(Ok(()))
     }
 
@@ -314,7 +297,6 @@ impl Connection {
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
         upstream: &Stream,
-        wait: &mut Wait,
     ) -> Poll<Result<Answered, Reason>> {
         loop {
             let held = exchange.inbox.len();
@@ -336,7 +318,7 @@ impl Connection {
             };
             buffer[..held].copy_from_slice(&exchange.inbox);
             exchange.inbox.clear();
-            match read_heads(exchange, &buffer[..n], wait) {
+            match read_heads(exchange, &buffer[..n]) {
                 Ok(Some((facts, at))) => return Poll::Ready(Ok((facts, buffer, at..n))),
                 Ok(None) => buffers.put(buffer),
                 Err(reason) => {
@@ -348,22 +330,21 @@ impl Connection {
     }
 
     /// When an upload that is not over has stalled, and whose fault that is.
-    pub(super) fn upload_expiry(
-        &self,
-        exchange: &Exchange,
-        wait: &Wait,
-        timeouts: &ExchangeTimeouts,
-    ) -> Expiry {
+    pub(super) fn upload_expiry(&self, exchange: &Exchange, timeouts: &ExchangeTimeouts) -> Expiry {
         let body_idle = exchange
             .hold
             .as_ref()
             .and_then(Hold::listener)
             .and_then(|listener| listener.timeouts.body_idle);
         match exchange.upload.waiting {
-            Waiting::Source => Expiry::after(wait.upload_moved, body_idle, Reason::BodyTimeout),
-            Waiting::Sink => {
-                Expiry::after(wait.upload_moved, timeouts.send_idle, Reason::FirstByteTimeout)
+            Waiting::Source => {
+                Expiry::after(exchange.wait.upload_moved, body_idle, Reason::BodyTimeout)
             }
+            Waiting::Sink => Expiry::after(
+                exchange.wait.upload_moved,
+                timeouts.send_idle,
+                Reason::FirstByteTimeout,
+            ),
         }
     }
 
@@ -376,7 +357,8 @@ impl Connection {
         timeouts: &ExchangeTimeouts,
     ) -> Poll<Result<T, Reason>> {
         let total = total_deadline(exchange, timeouts.total);
-        self.timer.poll(cx, earlier(expiry.at, total)).map(|()| {
+        let deadline = earlier(earlier(expiry.at, total), held_back::next_glance(exchange));
+        self.timer.poll(cx, deadline).map(|()| {
             Err(match total.is_some_and(|total| expiry.at.is_none_or(|at| total <= at)) {
                 true => Reason::TotalTimeout,
                 false => expiry.reason,
@@ -393,8 +375,8 @@ pub(super) struct Expiry {
 }
 
 impl Expiry {
-    pub(super) fn after(since: Instant, timeout: Option<Duration>, reason: Reason) -> Self {
-        Expiry { at: timeout.map(|timeout| since + timeout), reason }
+    pub(super) fn after(since: Option<Instant>, timeout: Option<Duration>, reason: Reason) -> Self {
+        Expiry { at: since.zip(timeout).map(|(since, timeout)| since + timeout), reason }
     }
 
     /// The one that comes first.
@@ -407,12 +389,26 @@ impl Expiry {
     }
 }
 
+/// What may be tried after `reason`. A connection from the pool that ends before it answers was most likely
+/// closed while idle: the request may be sent again where nothing of it was written, or it is idempotent.
+fn failed(exchange: &mut Exchange, reason: Reason, reused: bool) -> Failed {
+    let unanswered = reason == Reason::UpstreamReset
+        && exchange.inbox.is_empty()
+        && exchange.wait.n_interims == 0;
+    let safe = exchange.upload.wrote_nothing() || is_idempotent(exchange.request.method());
+    exchange.inbox.clear();
+    if reused && unanswered && safe && exchange.upload.can_replay() {
+        exchange.upload.replay();
+        return Failed { reason, again: Again::OnNewConnection };
+    }
+    Failed::never(reason)
+}
+
 /// Parses response heads until a final one. Interim ones are written to the client's pending bytes; a part
 /// of a head goes to the exchange's inbox.
 fn read_heads(
     exchange: &mut Exchange,
     bytes: &[u8],
-    wait: &mut Wait,
 ) -> Result<Option<(ResponseFacts, usize)>, Reason> {
     let mut at = 0;
     let head_request = exchange.request.method() == b"HEAD";
@@ -427,16 +423,16 @@ fn read_heads(
         };
         at += head_bytes;
         match exchange.response.status {
-            101 if wait.upgrade && wait.upload_over => return Ok(Some((facts, at))),
+            101 if exchange.upgrade && exchange.wait.upload_over => return Ok(Some((facts, at))),
             101 => return Err(Reason::UpstreamProtocol),
             100..=199 => {
-                wait.n_interims += 1;
-                if wait.n_interims > INTERIMS_MAX {
+                exchange.wait.n_interims += 1;
+                if exchange.wait.n_interims > INTERIMS_MAX {
                     return Err(Reason::UpstreamProtocol);
                 }
-                if exchange.response.status == 100 && wait.expecting {
-                    wait.expecting = false;
-                    wait.upload_moved = Instant::now();
+                if exchange.response.status == 100 && exchange.wait.expecting {
+                    exchange.wait.expecting = false;
+                    exchange.wait.upload_moved = Some(Instant::now());
                 }
                 // RFC 9110, section 15.2: an HTTP/1.0 client does not know them.
                 if exchange.request.version == Version::Http11 {

@@ -21,6 +21,7 @@ mod deliver;
 mod exchange;
 mod finish;
 mod forward;
+mod held_back;
 mod hold;
 mod log_lines;
 mod request_headers;

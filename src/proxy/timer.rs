@@ -5,7 +5,7 @@
 //! several times a request.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -23,14 +23,14 @@ impl Timer {
         let Some(deadline) = deadline else { return Poll::Pending };
         let Some((sleep, at)) = &mut self.armed else {
             let mut sleep = Box::pin(tokio::time::sleep_until(deadline.into()));
-            let fired = sleep.as_mut().poll(cx);
+            let fired = poll_sleep(&mut sleep, cx);
             self.armed = Some((sleep, deadline));
             return fired;
         };
         if *at > deadline {
             sleep.as_mut().reset(deadline.into());
             *at = deadline;
-            return sleep.as_mut().poll(cx);
+            return poll_sleep(sleep, cx);
         }
         // Armed for earlier: it wakes the task by itself, and there is nothing to do before it does.
         while sleep.is_elapsed() {
@@ -39,12 +39,18 @@ impl Timer {
             }
             sleep.as_mut().reset(deadline.into());
             *at = deadline;
-            if sleep.as_mut().poll(cx).is_pending() {
+            if poll_sleep(sleep, cx).is_pending() {
                 break;
             }
         }
         Poll::Pending
     }
+}
+
+/// Polls outside tokio's budget: a task that has used it up would be told to wait without its waker being
+/// registered, and we do not ask a second time.
+fn poll_sleep(sleep: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::unconstrained(sleep.as_mut())).poll(cx)
 }
 
 /// The earlier of two deadlines, where `None` is never.
@@ -74,5 +80,21 @@ mod tests {
             start.elapsed() >= Duration::from_millis(10)
                 && start.elapsed() < Duration::from_millis(20)
         );
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_armed_by_a_task_without_budget_still_fires() {
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(10);
+        let mut timer = Timer::default();
+        let first = poll_fn(|cx| {
+            while let Poll::Ready(progress) = tokio::task::coop::poll_proceed(cx) {
+                progress.made_progress();
+            }
+            Poll::Ready(timer.poll(cx, Some(deadline.into_std())))
+        })
+        .await;
+        assert!(first.is_pending());
+        let fires = poll_fn(|cx| timer.poll(cx, Some(deadline.into_std())));
+        let fired = tokio::time::timeout(Duration::from_secs(1), fires).await;
+        assert!(fired.is_ok(), "the waker was never registered");
     }
 }

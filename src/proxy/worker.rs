@@ -58,8 +58,14 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker that reads `snapshot` and counts into `metrics.workers[index]`.
-    pub fn new(index: usize, snapshot: Arc<ArcSwap<Snapshot>>, metrics: Arc<Metrics>) -> Rc<Self> {
+    /// A worker that reads `snapshot`, counts into `metrics.workers[index]` and opens at most `n_pipes_max`
+    /// pipes.
+    pub fn new(
+        index: usize,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        metrics: Arc<Metrics>,
+        n_pipes_max: usize,
+    ) -> Rc<Self> {
         let current = Rc::new(snapshot.load_full());
         Rc::new(Worker {
             index,
@@ -67,7 +73,7 @@ impl Worker {
             snapshot: RefCell::new(Current { cache: Cache::new(snapshot), pinned: current }),
             metrics,
             buffers: Buffers::default(),
-            pipes: Pipes::default(),
+            pipes: Pipes::new(n_pipes_max),
             pool: Pool::default(),
             rng: RefCell::new(Rng::from_entropy()),
             spare: RefCell::default(),
@@ -102,7 +108,7 @@ impl Worker {
         self.log.borrow_mut().flush();
     }
 
-    /// Starts a graceful stop: idle client connections close now, busy ones after their exchange.
+    /// Starts a graceful stop: idle client connections close once no request can be on its way, busy ones after their exchange.
     pub fn drain(&self) {
         self.draining.set(true);
         self.wake_all();
@@ -150,24 +156,24 @@ impl Worker {
     }
 
     /// Registers a connection's task; it is woken when something concerns every connection.
-    pub(super) fn register(&self, waker: Waker) -> usize {
+    pub(super) fn register(&self, waker: Waker) -> u32 {
         let mut wakers = self.wakers.borrow_mut();
         match wakers.free.pop() {
             Some(slot) => {
                 wakers.slots[slot as usize] = Some(waker);
-                slot as usize
+                slot
             }
             None => {
                 wakers.slots.push(Some(waker));
-                wakers.slots.len() - 1
+                (wakers.slots.len() - 1) as u32
             }
         }
     }
 
-    pub(super) fn unregister(&self, slot: usize) {
+    pub(super) fn unregister(&self, slot: u32) {
         let mut wakers = self.wakers.borrow_mut();
-        wakers.slots[slot] = None;
-        wakers.free.push(slot as u32);
+        wakers.slots[slot as usize] = None;
+        wakers.free.push(slot);
     }
 
     fn wake_all(&self) {
@@ -198,7 +204,7 @@ impl Gate {
         Rc::new(Gate { socket, retired: RefCell::new(None) })
     }
 
-    /// Takes the gate out of service: its idle connections close now, busy ones after their exchange.
+    /// Takes the gate out of service: its idle connections close soon, busy ones after their exchange.
     /// A request that is already on its way still finds its listener in `last`.
     pub fn retire(&self, worker: &Worker, last: Arc<Snapshot>) {
         *self.retired.borrow_mut() = Some(last);

@@ -10,9 +10,6 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 /// Capacity asked for; the kernel may grant less to unprivileged users who hold many pipes.
 pub const PIPE_BYTES: usize = 256 * 1024;
 
-/// Open pipes per worker, lent and idle; beyond it bodies are copied. Bounds descriptors and kernel memory.
-const PIPES_MAX: usize = 256;
-
 /// Idle pipes kept for reuse.
 const IDLE_PIPES_MAX: usize = 16;
 
@@ -34,20 +31,26 @@ impl Drop for Pipe {
     }
 }
 
-/// The worker's pipes.
-#[derive(Debug, Default)]
+/// The worker's pipes. Beyond `n_max`, lent and idle together, bodies are copied.
+#[derive(Debug)]
 pub struct Pipes {
+    n_max: usize,
     idle: RefCell<Vec<Pipe>>,
     n_open: Rc<Cell<usize>>,
 }
 
 impl Pipes {
+    /// None open yet, and never more than `n_max`, which bounds descriptors and kernel memory.
+    pub fn new(n_max: usize) -> Self {
+        Pipes { n_max, idle: RefCell::default(), n_open: Rc::default() }
+    }
+
     /// Lends an empty pipe; `None` when there are too many or the system has none left.
     pub fn take(&self) -> Option<Pipe> {
         if let Some(pipe) = self.idle.borrow_mut().pop() {
             return Some(pipe);
         }
-        if self.n_open.get() >= PIPES_MAX {
+        if self.n_open.get() >= self.n_max {
             return None;
         }
         self.open().ok()
@@ -75,9 +78,9 @@ mod tests {
 
     #[test]
     fn pipes_are_bounded_and_a_dropped_one_makes_room() {
-        let pipes = Pipes::default();
-        let lent: Vec<Pipe> = (0..PIPES_MAX).map_while(|_| pipes.take()).collect();
-        assert_eq!(lent.len(), PIPES_MAX);
+        let pipes = Pipes::new(20);
+        let lent: Vec<Pipe> = (0..20).map_while(|_| pipes.take()).collect();
+        assert_eq!(lent.len(), 20);
         assert!(pipes.take().is_none());
         lent.into_iter().for_each(|pipe| pipes.put(pipe));
         assert_eq!(pipes.n_open.get(), IDLE_PIPES_MAX);

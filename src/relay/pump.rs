@@ -17,6 +17,9 @@ const SPLICE_BYTES_MIN: u64 = 64 * 1024;
 /// Up to this size a run is copied behind the head that is written with it.
 const JOINED_BYTES_MAX: usize = 4 * 1024;
 
+/// Memory for heads and chunk framing that a finished pump keeps.
+const IDLE_OUT_BYTES_MAX: usize = 8 * 1024;
+
 /// Reads in a row before other connections get their turn.
 const ROUNDS_MAX: u32 = 16;
 
@@ -102,9 +105,13 @@ impl Pump {
     /// Makes it ready for a body; what is left in `out` goes before it. `data_bytes_max` bounds the data.
     pub fn start(&mut self, decoder: Decoder, encoding: Encoding, data_bytes_max: u64) {
         debug_assert!(self.buffer.is_none() && self.pipe.is_none(), "released before");
-        let replay = Some(0..0);
-        let (out, out_at) = (std::mem::take(&mut self.out), self.out_at);
-        *self = Pump { out, out_at, decoder, encoding, data_bytes_max, replay, ..Pump::default() };
+        // Field by field: a whole new value would be built and the old one dropped, four times a request.
+        self.decoder = decoder;
+        self.encoding = encoding;
+        self.data_bytes_max = data_bytes_max;
+        self.replay = Some(0..0);
+        self.data_bytes = 0;
+        (self.copies, self.bulk, self.progressed, self.wrote) = (false, false, false, false);
     }
 
     /// Gives what it borrowed back to the worker and forgets everything but the memory of `out`.
@@ -117,9 +124,17 @@ impl Pump {
             resources.pipes.put(pipe);
         }
         self.out.clear();
-        self.out.shrink_to(8192);
+        if self.out.capacity() > IDLE_OUT_BYTES_MAX {
+            self.out.shrink_to(IDLE_OUT_BYTES_MAX);
+        }
         self.out_at = 0;
-        self.start(Decoder::Done, Encoding::AsReceived, 0);
+        self.run = 0..0;
+        self.tail = b"";
+        self.decoder = Decoder::Done;
+        self.data_bytes = 0;
+        if self.surplus.capacity() > 0 {
+            self.surplus = Vec::new();
+        }
     }
 
     /// Whether the source's body was read to its end.
@@ -212,13 +227,16 @@ impl Pump {
             if self.decoder.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            if self.replay.take().is_some() {
+            // A body that has begun is not kept in memory while the rest of it is waited for; one that has
+            // not needs none, and its head can be sent again until it begins.
+            if self.buffer.is_some() {
+                self.replay = None;
                 self.give_buffer_back(resources);
             }
             self.waiting = Waiting::Source;
             match self.splice_bytes(resources) {
                 0 => ready!(self.poll_fill(cx, source, resources))?,
-                n => ready!(self.poll_fill_pipe(cx, source, n))?,
+                n => ready!(self.poll_fill_pipe(cx, source, n, resources))?,
             }
         }
         // Both sides are fast: let others have a turn, and come back.
@@ -338,6 +356,7 @@ impl Pump {
     }
 
     fn count(&mut self, data_bytes: u64) -> Result<(), PumpError> {
+        self.replay = None;
         self.data_bytes += data_bytes;
         self.progressed = true;
         if self.data_bytes > self.data_bytes_max { Err(PumpError::TooLong) } else { Ok(()) }
@@ -394,6 +413,7 @@ impl Pump {
         cx: &mut Context<'_>,
         source: &Stream,
         n_max: usize,
+        resources: Resources<'_>,
     ) -> Poll<Result<(), PumpError>> {
         let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
@@ -412,7 +432,13 @@ impl Pump {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match source.poll_readable(cx) {
                         Poll::Ready(result) => result.map_err(PumpError::Source)?,
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {
+                            // Waiting for a slow source takes no pipe.
+                            if let Some((pipe, 0)) = self.pipe.take() {
+                                resources.pipes.put(pipe);
+                            }
+                            return Poll::Pending;
+                        }
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {

@@ -60,25 +60,26 @@ pub fn normalize_host<'a>(
     if authority.first() == Some(&b'[') {
         return bracketed(authority, out);
     }
+    // One look at each byte, and no branch but for the colon: what was seen is judged afterwards.
     let mut end = authority.len();
-    let mut has_upper = false;
-    let mut after_dot = true;
+    let (mut seen, mut previous, mut dots_in_a_row) = (0, DOT, 0);
     for (index, &byte) in authority.iter().enumerate() {
-        match CLASSES[byte as usize] {
-            Class::Plain => after_dot = false,
-            Class::Upper => {
-                has_upper = true;
-                after_dot = false;
-            }
-            Class::Dot if after_dot => return Err(BadHost::EmptyLabel),
-            Class::Dot => after_dot = true,
-            Class::Colon => {
-                end = index;
-                break;
-            }
-            Class::Forbidden => return Err(BadHost::ForbiddenByte),
+        let class = CLASSES[byte as usize];
+        if class == COLON {
+            end = index;
+            break;
         }
+        seen |= class;
+        dots_in_a_row |= class & previous & DOT;
+        previous = class;
     }
+    if seen & FORBIDDEN != 0 {
+        return Err(BadHost::ForbiddenByte);
+    }
+    if dots_in_a_row != 0 {
+        return Err(BadHost::EmptyLabel);
+    }
+    let (has_upper, after_dot) = (seen & UPPER != 0, previous == DOT);
     let port = port(&authority[end..])?;
     if end == 0 {
         return if authority.is_empty() {
@@ -131,31 +132,28 @@ fn port(text: &[u8]) -> Result<Option<u16>, BadHost> {
     u16::try_from(value).map(Some).map_err(|_| BadHost::BadPort)
 }
 
-#[derive(Clone, Copy)]
-enum Class {
-    Forbidden,
-    Plain,
-    Upper,
-    Dot,
-    Colon,
-}
+const FORBIDDEN: u8 = 1;
+const UPPER: u8 = 2;
+const DOT: u8 = 4;
+const COLON: u8 = 8;
 
-static CLASSES: [Class; 256] = {
-    let mut classes = [Class::Forbidden; 256];
+/// What each byte is in a host name; 0: just a part of it.
+static CLASSES: [u8; 256] = {
+    let mut classes = [FORBIDDEN; 256];
     let mut byte = 0u8;
     while byte < 128 {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
-            classes[byte as usize] = Class::Plain;
+            classes[byte as usize] = 0;
         } else if byte.is_ascii_uppercase() {
-            classes[byte as usize] = Class::Upper;
+            classes[byte as usize] = UPPER;
         }
         byte += 1;
     }
-    classes[b'-' as usize] = Class::Plain;
-    classes[b'_' as usize] = Class::Plain;
-    classes[b'~' as usize] = Class::Plain;
-    classes[b'.' as usize] = Class::Dot;
-    classes[b':' as usize] = Class::Colon;
+    classes[b'-' as usize] = 0;
+    classes[b'_' as usize] = 0;
+    classes[b'~' as usize] = 0;
+    classes[b'.' as usize] = DOT;
+    classes[b':' as usize] = COLON;
     classes
 };
 

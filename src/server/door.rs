@@ -13,9 +13,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::house::{Handover, House};
-use super::occupancy::{Full, Place, Reservation, SocketShare};
+use super::occupancy::{Full, Reservation, SocketShare};
 use crate::config::Limits;
-use crate::net::{self, Accepted, Peer, Stream, Trouble};
+use crate::net::{self, Accepted, Peer, Trouble};
 use crate::proxy::{self, Gate, Worker};
 use crate::snapshot::Snapshot;
 
@@ -201,23 +201,11 @@ pub(super) fn serve(worker: &Rc<Worker>, gate: &Rc<Gate>, handover: Handover) {
     match accepted.into_stream() {
         Ok(stream) => {
             let (worker, gate) = (Rc::clone(worker), Rc::clone(gate));
-            tokio::task::spawn_local(connection(worker, gate, stream, peer, over_limit, place));
+            tokio::task::spawn_local(proxy::serve(worker, gate, stream, peer, over_limit, place));
         }
         // Out of memory for the registration: the client sees its connection closed.
         Err(error) => tracing::debug!(%error, "an accepted connection could not be registered"),
     }
-}
-
-async fn connection(
-    worker: Rc<Worker>,
-    gate: Rc<Gate>,
-    stream: Stream,
-    peer: Peer,
-    over_limit: bool,
-    place: Place,
-) {
-    proxy::serve(worker, gate, stream, peer, over_limit).await;
-    drop(place);
 }
 
 /// How long accepting pauses when descriptors or memory have run out: doubling, told once an episode.

@@ -67,6 +67,11 @@ impl House {
         (House { snapshot, metrics, occupancy, mailboxes, descriptors_max }, inboxes)
     }
 
+    /// The pipes that each worker may open.
+    pub(super) fn n_pipes_per_worker(&self) -> usize {
+        descriptors::pipes_per_worker(self.descriptors_max, self.mailboxes.len())
+    }
+
     /// Puts a connection into a worker's mailbox; back it comes when that is full or the worker has ended.
     pub(super) fn hand_over(&self, worker: usize, handover: Handover) -> Result<(), Handover> {
         self.mailboxes[worker].handovers.try_send(handover).map_err(|refused| match refused {

@@ -91,7 +91,8 @@ enum State {
 
 impl Desk {
     fn new(index: usize, house: Arc<House>, accept: Accept) -> Rc<Self> {
-        let worker = Worker::new(index, Arc::clone(&house.snapshot), Arc::clone(&house.metrics));
+        let (snapshot, metrics) = (Arc::clone(&house.snapshot), Arc::clone(&house.metrics));
+        let worker = Worker::new(index, snapshot, metrics, house.n_pipes_per_worker());
         Rc::new(Desk { worker, house, doors: RefCell::default(), accept })
     }
 

@@ -12,6 +12,7 @@ use crate::balance::STRATEGIES;
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set};
 use crate::log::Writer;
+use crate::log::names_json;
 use crate::route::{RouteSpec, RouteTable};
 
 /// A compiled configuration that nobody reads yet. Dropping it leaves everything as it was.
@@ -249,6 +250,7 @@ fn entries(
             listener: Arc::clone(&name),
             route: Arc::clone(route),
             upstream: Arc::clone(&upstreams[upstream].name),
+            names_json: names_json(&name, Some(route), Some(&upstreams[upstream].name)),
             timeouts: timeouts[upstream],
         }),
     };

@@ -100,6 +100,8 @@ pub struct Policy {
     pub route: Arc<str>,
     /// The upstream's name.
     pub upstream: Arc<str>,
+    /// The three names as a part of a JSON log line.
+    pub names_json: Box<str>,
     /// Effective timeouts: defaults, listener, upstream, later ones over earlier ones.
     pub timeouts: ExchangeTimeouts,
 }

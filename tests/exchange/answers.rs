@@ -111,7 +111,11 @@ fn malformed_requests_are_counted_and_answered_in_form() {
     let mut client = proxy.connect();
     client.send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
     check(&client.response(), 405, "method_refused");
-    proxy.counted(Reason::BadRequest, 1);
+    // Not even the head could be read.
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/9.9\r\n\r\n");
+    check(&client.response(), 400, "bad_request");
+    proxy.counted(Reason::BadRequest, 2);
     proxy.counted(Reason::BadPath, 1);
     proxy.counted(Reason::MethodRefused, 1);
     assert!(origin.try_accept().is_none(), "a backend was bothered");

@@ -44,11 +44,16 @@ fn a_body_goes_whole_to_the_second_backend_when_the_first_refuses() {
             "POST /b HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         );
         assert_eq!(client.response().status(), 200);
+        client.send(
+            "POST /c HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n\
+             3;a=b\r\nhel\r\n2;c\r\nlo\r\n0\r\nX-Sum: 5\r\n\r\n",
+        );
+        assert_eq!(client.response().status(), 200);
     }
     let records = service.records();
     let bodies: Vec<&[u8]> =
         records.iter().flat_map(|r| &r.requests).map(|request| request.body.as_slice()).collect();
-    assert_eq!(bodies, [b"hello"; 4]);
+    assert_eq!(bodies, [b"hello"; 6]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use forebay::error::Reason;
 
-use crate::support::{Origin, Proxy, Wire};
+use crate::support::{BlackHole, Origin, Proxy, Setup, Wire};
 
 /// The contract: within a second.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(1);
@@ -124,6 +124,58 @@ fn an_upload_cut_short_never_looks_complete_to_the_backend() {
         assert!(fault.contains("cut short"), "{fault}");
         assert!(!fault.contains("\\r\\n0\\r\\n\\r\\n"), "{fault}");
     }
+}
+
+#[test]
+fn a_client_that_leaves_while_its_backend_is_connected_to_cancels_that() {
+    let hole = BlackHole::open();
+    let setup = Setup { timeouts: "connect = \"1m\"", ..Setup::default() };
+    let proxy = Proxy::with(setup, &[hole.address()]);
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    let other = proxy.connect().has_news_within(Duration::from_millis(100));
+    assert!(!other, "nothing to be told");
+    let left = Instant::now();
+    client.reset();
+    proxy.counted(Reason::ClientGone, 1);
+    assert!(left.elapsed() < CANCELLED_WITHIN);
+}
+
+/// The proxy is not reading from the client, since the backend is not reading from it.
+#[test]
+fn a_client_that_resets_while_its_upload_is_held_back_ends_it() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    client.send("POST /up HTTP/1.1\r\nHost: test\r\nContent-Length: 10000000000\r\n\r\n");
+    let mut backend = origin.accept();
+    backend.head();
+    client.send_until_stalled(&[b'x'; 64 * 1024], Duration::from_millis(300));
+    let left = Instant::now();
+    client.reset();
+    proxy.counted(Reason::ClientGone, 1);
+    let took = left.elapsed();
+    assert!(took < CANCELLED_WITHIN, "cancelled after {took:?}");
+    assert!(backend.is_closed());
+}
+
+/// The proxy is not reading from the backend, since the client is not reading from it.
+#[test]
+fn a_client_that_resets_while_its_download_is_held_back_ends_it() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = Wire::connect_narrow(proxy.address(), 64 * 1024);
+    client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    let mut backend = origin.accept();
+    backend.request();
+    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n");
+    backend.send_until_stalled(&[b'x'; 64 * 1024], Duration::from_millis(300));
+    let left = Instant::now();
+    client.reset();
+    assert!(backend.is_closed());
+    let took = left.elapsed();
+    assert!(took < CANCELLED_WITHIN, "cancelled after {took:?}");
+    proxy.counted(Reason::ClientGone, 1);
 }
 
 #[test]

@@ -176,3 +176,43 @@ fn an_http_1_0_client_gets_no_interim_response() {
     let answer = client.response();
     assert_eq!((answer.status(), answer.text().as_str()), (200, "ok"));
 }
+
+#[test]
+fn a_client_whose_expectation_was_not_met_is_told_that_the_connection_closes() {
+    for answer in [
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let origin = Origin::bind();
+        let proxy = Proxy::to(&[origin.address()]);
+        let mut client = proxy.connect();
+        client.send(
+            "PUT /a HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+        );
+        let mut backend = origin.accept();
+        backend.head();
+        backend.send(answer);
+        // Without a word it would send its next request here, where nobody reads any more.
+        assert_eq!(client.response().field("connection"), Some("close"), "{answer}");
+        client.closed();
+    }
+}
+
+#[test]
+fn a_client_whose_expectation_was_met_keeps_its_connection() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    client
+        .send("PUT /a HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let mut backend = origin.accept();
+    backend.head();
+    backend.send("HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(client.response().status(), 100);
+    client.send("hello");
+    assert_eq!(backend.exactly(5), b"hello");
+    backend.send("HTTP/1.1 307 Temporary Redirect\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(client.response().field("connection"), None);
+    client.send("GET /next HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!(backend.request().target(), "/next");
+}

@@ -114,6 +114,48 @@ fn a_get_that_met_a_resetting_connection_is_sent_again() {
 }
 
 #[test]
+fn a_put_that_met_a_resetting_connection_is_sent_again_with_its_whole_body() {
+    for body in [
+        "Content-Length: 5\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let origin = Origin::bind();
+        let proxy = Proxy::to(&[origin.address()]);
+        let mut client = proxy.connect();
+        let mut dying = warm(&origin, &mut client);
+        client.send(format!("PUT /next HTTP/1.1\r\nHost: test\r\n{body}"));
+        dying.head();
+        dying.reset();
+        let mut backend = origin.accept();
+        let request = backend.request();
+        assert_eq!((request.target(), request.body.as_slice()), ("/next", &b"hello"[..]));
+        backend.send(OK);
+        assert_eq!(client.response().text(), "ok");
+        // Nothing was left over that could be taken for a request.
+        client.send("GET /last HTTP/1.1\r\nHost: test\r\n\r\n");
+        assert_eq!(backend.request().target(), "/last");
+    }
+}
+
+#[test]
+fn a_put_whose_body_is_gone_is_not_sent_again_in_parts() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    let mut dying = warm(&origin, &mut client);
+    client.send("PUT /next HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nfirst");
+    dying.head();
+    dying.until(b"first");
+    client.send("-last");
+    dying.until(b"-last");
+    dying.reset();
+    let answer = client.response();
+    assert_eq!(answer.status(), 502);
+    assert!(answer.text().contains("upstream_reset"), "{}", answer.text());
+    assert!(origin.try_accept().is_none(), "something was sent again");
+}
+
+#[test]
 fn a_post_that_a_backend_has_read_is_never_sent_twice() {
     let origin = Origin::bind();
     let proxy = Proxy::to(&[origin.address()]);
@@ -214,4 +256,43 @@ fn no_more_than_max_idle_connections_are_kept() {
         backends.iter_mut().filter_map(|backend| backend.try_request().ok().flatten()).count();
     assert_eq!(n_served, 1);
     assert!(origin.try_accept().is_none());
+}
+
+#[test]
+fn a_put_whose_body_has_not_begun_is_sent_again_too() {
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let origin = Origin::bind();
+        let proxy = Proxy::to(&[origin.address()]);
+        let mut client = proxy.connect();
+        let mut dying = warm(&origin, &mut client);
+        client.send(format!(
+            "PUT /next HTTP/1.1\r\nHost: test\r\n{expect}Content-Length: 100000\r\n\r\n"
+        ));
+        dying.head();
+        drop(dying);
+        let mut backend = origin.accept();
+        assert!(backend.head().starts_with("PUT /next "));
+        backend.send("HTTP/1.1 100 Continue\r\n\r\n");
+        assert_eq!(client.response().status(), 100);
+        let body = vec![b'x'; 100_000];
+        client.send(&body);
+        assert!(backend.exactly(body.len()) == body, "the body was changed on its way");
+        backend.send(OK);
+        assert_eq!(client.response().text(), "ok");
+        assert_eq!(proxy.count(Reason::UpstreamReset), 0);
+    }
+}
+
+#[test]
+fn a_put_whose_body_has_begun_is_not() {
+    let origin = Origin::bind();
+    let proxy = Proxy::to(&[origin.address()]);
+    let mut client = proxy.connect();
+    let mut dying = warm(&origin, &mut client);
+    client.send("PUT /next HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nfirst");
+    dying.head();
+    dying.until(b"first");
+    drop(dying);
+    assert_eq!(client.response().status(), 502);
+    assert!(origin.try_accept().is_none(), "half a body was sent again");
 }

@@ -171,13 +171,31 @@ pub fn pass_then_bad(
     Case { name, sends: sends.into(), outcome }
 }
 
-/// How a client hands its bytes to the network.
+/// How a peer hands its bytes to the network.
 #[derive(Clone, Copy, Debug)]
-enum Pace {
+pub enum Pace {
     /// In one write.
     Whole,
     /// Each byte in a write of its own; long inputs in pieces of a prime size.
     Dribble,
+}
+
+impl Pace {
+    /// Sends `bytes`, or as many of them as the other end wants.
+    pub fn hand_over(self, wire: &mut Wire, bytes: &[u8]) {
+        const BYTEWISE_MAX: usize = 2000;
+        let size = match self {
+            Pace::Whole => bytes.len().max(1),
+            Pace::Dribble if bytes.len() <= BYTEWISE_MAX => 1,
+            Pace::Dribble => 997,
+        };
+        for piece in bytes.chunks(size) {
+            // Who refuses early closes early; what counts is the answer.
+            if wire.try_send(piece).is_err() {
+                break;
+            }
+        }
+    }
 }
 
 /// Runs every case both ways and reports all that failed.
@@ -223,7 +241,7 @@ fn run_one(case: &Case, pace: Pace) -> Result<(), String> {
     let service = Service::echo();
     let proxy = Proxy::with(Setup::default(), &[service.address()]);
     let mut client = proxy.connect();
-    hand_over(&mut client, &case.sends, pace);
+    pace.hand_over(&mut client, &case.sends);
     let answers = match &case.outcome {
         Outcome::Refuse(status, reason) | Outcome::Abort(status, reason) => {
             own_answer(&mut client, *status, reason).and_then(|()| closed(&mut client))
@@ -239,21 +257,6 @@ fn run_one(case: &Case, pace: Pace) -> Result<(), String> {
     let records = service.finish();
     let seen = backend_saw(case, &records);
     answers.and(seen)
-}
-
-fn hand_over(client: &mut Wire, bytes: &[u8], pace: Pace) {
-    const BYTEWISE_MAX: usize = 2000;
-    let size = match pace {
-        Pace::Whole => bytes.len().max(1),
-        Pace::Dribble if bytes.len() <= BYTEWISE_MAX => 1,
-        Pace::Dribble => 997,
-    };
-    for piece in bytes.chunks(size) {
-        // Who refuses early closes early; what counts is the answer.
-        if client.try_send(piece).is_err() {
-            break;
-        }
-    }
 }
 
 fn own_answer(client: &mut Wire, status: u16, reason: &str) -> Result<(), String> {

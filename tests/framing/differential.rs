@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::case::{Case, Outcome};
+use crate::case::{Case, Outcome, Pace};
 use crate::replies;
 use crate::support::{Origin, Wire};
 
@@ -124,6 +124,7 @@ const STRICTER_WITH_REQUESTS: Stricter = &[
             "a backslash in the path",
             "a dot segment with a parameter",
             "a dot segment with a parameter's value",
+            "a dot segment with an encoded parameter",
             "an encoded NUL",
             "an encoded backslash",
             "an encoded dot segment",
@@ -300,7 +301,7 @@ fn accepted_by_hyper(case: &replies::Case) -> bool {
     });
     let mut backend = origin.accept();
     backend.head();
-    case.play(&mut backend);
+    case.play(&mut backend, Pace::Whole);
     let accepted = verdict.join().expect("hyper's client does not panic");
     drop(backend);
     accepted

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::case::Pace;
 use crate::support::{Framing, Origin, Proxy, Wire};
 
 #[test]
@@ -10,9 +11,11 @@ fn replies_are_framed_correctly_or_refused() {
     let mut failures = Vec::new();
     let cases = cases();
     for case in &cases {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run_one(case))) {
-            let text = panic.downcast_ref::<String>().map_or("a panic", String::as_str);
-            failures.push(format!("\n✗ {}: {text}", case.name));
+        for pace in [Pace::Whole, Pace::Dribble] {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run_one(case, pace))) {
+                let text = panic.downcast_ref::<String>().map_or("a panic", String::as_str);
+                failures.push(format!("\n✗ {} ({pace:?}): {text}", case.name));
+            }
         }
     }
     let (n, of) = (failures.len(), cases.len());
@@ -46,9 +49,8 @@ impl Case {
     }
 
     /// Sends the reply.
-    pub fn play(&self, backend: &mut Wire) {
-        // Who has seen enough may close before it took everything.
-        let _ = backend.try_send(&self.reply);
+    pub fn play(&self, backend: &mut Wire, pace: Pace) {
+        pace.hand_over(backend, &self.reply);
         if self.then == Then::Closes {
             backend.finish();
         }
@@ -82,14 +84,14 @@ enum Reuse {
     Free,
 }
 
-fn run_one(case: &Case) {
+fn run_one(case: &Case, pace: Pace) {
     let origin = Origin::bind();
     let proxy = Proxy::to(&[origin.address()]);
     let mut client = proxy.connect();
     client.send(format!("{} /first HTTP/1.1\r\nHost: test\r\n\r\n", case.method));
     let mut backend = origin.accept();
     backend.request();
-    case.play(&mut backend);
+    case.play(&mut backend, pace);
     check_client(case, &mut client);
     check_reuse(case, &proxy, &origin, backend);
 }

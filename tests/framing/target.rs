@@ -159,6 +159,10 @@ fn ambiguous_paths() -> Vec<Case> {
         path("an encoded single dot", b"GET /a/%2e/b HTTP/1.1\r\nHost: test\r\n\r\n"),
         path("a dot segment with a parameter", b"GET /a/..;/b HTTP/1.1\r\nHost: test\r\n\r\n"),
         path(
+            "a dot segment with an encoded parameter",
+            b"GET /a/..%3b/b HTTP/1.1\r\nHost: test\r\n\r\n",
+        ),
+        path(
             "a dot segment with a parameter's value",
             b"GET /a/..;x=y/b HTTP/1.1\r\nHost: test\r\n\r\n",
         ),

@@ -6,12 +6,14 @@
 use std::time::{Duration, Instant};
 
 mod message;
+mod noise;
 mod origin;
 mod proxy;
 mod service;
 mod wire;
 
 pub use message::{Framing, Message, Parsed, parse_request, parse_response, show};
+pub use noise::{Noise, REPLIES, REQUESTS, rounds};
 pub use origin::{BlackHole, Origin, refused_address};
 pub use proxy::{Proxy, Setup};
 pub use service::{Record, Service};

@@ -47,6 +47,11 @@ impl Wire {
         Wire::from(TcpStream::from(socket))
     }
 
+    /// A second handle on the same connection, to send from another thread.
+    pub fn again(&self) -> Wire {
+        Wire::from(self.stream.try_clone().expect("a descriptor"))
+    }
+
     /// The same wire with waits of up to a minute: for backends that stand idle between requests.
     #[must_use]
     pub fn patient(self) -> Wire {
@@ -179,6 +184,12 @@ impl Wire {
     pub fn is_closed(&mut self) -> bool {
         self.drain();
         self.end.is_some()
+    }
+
+    /// Waits until the peer is gone, and tells whether that was by a reset.
+    pub fn is_reset(&mut self) -> bool {
+        self.drain();
+        self.end == Some(io::ErrorKind::ConnectionReset)
     }
 
     /// Reads what comes next, whatever it is; `false` when nothing came any more.

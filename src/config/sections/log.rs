@@ -11,6 +11,24 @@ const HEADER_NAME_BYTES_MAX: usize = 128;
 /// The most headers that an access-log line records.
 const ACCESS_HEADERS_MAX: usize = 64;
 
+/// Headers that frame or route a message or concern a connection: an id in one of them would end or divert
+/// requests.
+const TAKEN: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-real-ip",
+];
+
 /// `[log]`.
 pub(super) fn read(root: &Section<'_>) -> Log {
     let mut log = Log::default();
@@ -37,7 +55,7 @@ pub(super) fn read(root: &Section<'_>) -> Log {
 pub(super) fn telemetry(root: &Section<'_>) -> Telemetry {
     let mut telemetry = Telemetry::default();
     let Some(section) = root.child("telemetry", &shapes::TELEMETRY) else { return telemetry };
-    if let Some(name) = section.read("request_id", header_name) {
+    if let Some(name) = section.read("request_id", id_header_name) {
         telemetry.request_id = name;
     }
     telemetry
@@ -94,6 +112,19 @@ fn header_names(item: Item<'_>) -> Vec<String> {
         );
     }
     names
+}
+
+/// The name of a header that a request id may stand in.
+fn id_header_name(item: Item<'_>) -> Option<String> {
+    let name = header_name(item)?;
+    if TAKEN.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
+        item.bad(
+            format!("`{name}` has a meaning of its own and cannot be the request id's header"),
+            "accepted: a name such as \"x-request-id\"",
+        );
+        return None;
+    }
+    Some(name)
 }
 
 /// A header's name, in lower case.

@@ -1,0 +1,210 @@
+//! The access log as a collector reads it: one line for each request, true to what happened.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::{Origin, Proxy, Service, Setup, Wire, eventually, refused_address};
+
+/// A proxy that logs to a file, and the file.
+fn logging(
+    format: &str,
+    global: &str,
+    backend: std::net::SocketAddr,
+) -> (Proxy, tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("access.log");
+    let more = format!("[log.access]\nto = \"{}\"\nformat = \"{format}\"\n", path.display());
+    let proxy = Proxy::with(Setup { more: &more, global, ..Setup::default() }, &[backend]);
+    (proxy, folder, path)
+}
+
+/// Waits for `n` lines.
+#[track_caller]
+fn lines(path: &Path, n: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    eventually("the lines are written", || {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        lines = text.lines().map(str::to_owned).collect();
+        lines.len() >= n
+    });
+    assert_eq!(lines.len(), n, "{lines:#?}");
+    lines
+}
+
+#[track_caller]
+fn objects(path: &Path, n: usize) -> Vec<Value> {
+    let parse =
+        |line: &String| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    lines(path, n).iter().map(parse).collect()
+}
+
+#[test]
+fn a_served_request_is_told_with_everything_about_it() {
+    let service = Service::echo();
+    let (proxy, _folder, path) = logging("json", "", service.address());
+    let mut client = proxy.connect();
+    client.send(
+        "POST /a?token=x HTTP/1.1\r\nHost: Shop.example:80\r\nUser-Agent: \"quoted\"\r\nX-Forwarded-For: 192.0.2.1\r\n\
+         Authorization: secret\r\nCookie: secret\r\nContent-Length: 5\r\n\r\nhello",
+    );
+    assert_eq!(client.response().status(), 200);
+    client.get("/second");
+    let id = service.records()[0].requests[0].field("x-request-id").map(str::to_owned);
+    let all = objects(&path, 2);
+    let line = &all[0];
+    for (key, value) in [
+        ("client", Value::from("127.0.0.1")),
+        ("method", "POST".into()),
+        ("status", 200.into()),
+        ("reason", Value::Null),
+        ("request_id", id.into()),
+        ("listener", "main".into()),
+        ("route", "all".into()),
+        ("upstream", "app".into()),
+        ("backend", service.address().to_string().into()),
+        ("attempts", 1.into()),
+        ("bytes_in", 5.into()),
+        ("bytes_out", 10.into()),
+        ("proto", "HTTP/1.1".into()),
+    ] {
+        assert_eq!(line[key], value, "{key} in {line}");
+    }
+    assert!(
+        line["host"].as_str().is_some_and(|host| host.eq_ignore_ascii_case("shop.example:80")
+            || host.eq_ignore_ascii_case("shop.example")),
+        "{line}"
+    );
+    let times = ["t_connect_ms", "t_first_ms", "t_total_ms"].map(|key| line[key].as_f64());
+    let [Some(connect), Some(first), Some(total)] = times else { panic!("{line}") };
+    assert!(connect <= first && first <= total && total < 10_000.0, "{line}");
+    assert!(!line.to_string().contains("secret"), "a secret was logged: {line}");
+    assert_eq!(all[1]["t_connect_ms"], Value::Null, "a kept connection costs no time to connect");
+}
+
+#[test]
+fn failures_are_told_with_their_reasons() {
+    let refused = refused_address();
+    let (proxy, _folder, path) = logging("json", "", refused.address());
+    assert_eq!(proxy.connect().get("/502").status(), 502);
+    let mut client = proxy.connect();
+    client.send("GET /x\"\\\x01 HTTP/1.1\r\n\r\n");
+    assert_eq!(client.response().status(), 400);
+    let mut client = proxy.connect();
+    client.send("GET /a HTTP/1.1\r\nHost: \"<x>\r\n\r\n");
+    assert_eq!(client.response().status(), 400);
+    let all = objects(&path, 3);
+    for line in &all {
+        assert_eq!(line["client"], "127.0.0.1", "{line}");
+        assert!(line["request_id"].as_str().is_some_and(|id| id.len() >= 16), "{line}");
+    }
+    assert_eq!((&all[0]["status"], &all[0]["reason"]), (&502.into(), &"connect_failed".into()));
+    assert_eq!((&all[1]["status"], &all[1]["reason"]), (&400.into(), &"bad_request".into()));
+    assert_eq!((&all[2]["status"], &all[2]["reason"]), (&400.into(), &"bad_request".into()));
+}
+
+#[test]
+fn a_client_that_left_is_told_once_its_exchange_is_over() {
+    let origin = Origin::bind();
+    let (proxy, _folder, path) = logging("json", "", origin.address());
+    let mut client = proxy.connect();
+    client.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
+    let mut backend = origin.accept();
+    backend.request();
+    client.reset();
+    backend.closed();
+    let line = &objects(&path, 1)[0];
+    assert_eq!((&line["status"], &line["reason"]), (&Value::Null, &"client_gone".into()), "{line}");
+}
+
+#[test]
+fn what_came_of_an_upload_that_failed_is_told() {
+    let origin = Origin::bind();
+    let (proxy, _folder, path) = logging("json", "", origin.address());
+    let mut client = proxy.connect();
+    client.send("POST /up HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nfirst");
+    let mut backend = origin.accept();
+    backend.head();
+    backend.until(b"first");
+    drop(backend);
+    assert_eq!(client.response().status(), 502);
+    let line = &objects(&path, 1)[0];
+    assert_eq!((&line["status"], &line["bytes_in"]), (&502.into(), &5.into()), "{line}");
+}
+
+#[test]
+fn a_tunnel_is_told_at_its_end_with_its_bytes() {
+    let origin = Origin::bind();
+    let (proxy, _folder, path) = logging("json", "", origin.address());
+    let mut client = proxy.connect();
+    client.send(
+        "GET /chat HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    let mut backend = origin.accept();
+    backend.head();
+    backend.send(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    client.head();
+    client.send("abc");
+    backend.exactly(3);
+    backend.send("defgh");
+    client.exactly(5);
+    client.finish();
+    assert!(backend.is_closed());
+    drop(backend);
+    client.closed();
+    let line = &objects(&path, 1)[0];
+    assert_eq!(
+        (&line["status"], &line["bytes_in"], &line["bytes_out"]),
+        (&101.into(), &3.into(), &5.into()),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_trusted_peers_client_is_the_one_that_is_logged() {
+    let service = Service::echo();
+    let (proxy, _folder, path) = logging(
+        "json",
+        "trusted_proxies = [\"127.0.0.1\", \"198.51.100.0/24\"]",
+        service.address(),
+    );
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 192.0.2.66, 203.0.113.7, 198.51.100.2\r\n\r\n");
+    assert_eq!(client.response().status(), 200);
+    let line = &objects(&path, 1)[0];
+    assert_eq!(line["client"], "203.0.113.7", "the rightmost address that is not trusted");
+    assert!(line["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1")), "{line}");
+}
+
+#[test]
+fn combined_lines_have_their_nine_fields_whatever_a_client_sends() {
+    let service = Service::echo();
+    let (proxy, _folder, path) = logging("combined", "", service.address());
+    let mut client = proxy.connect();
+    client.send(
+        b"GET /a\"b HTTP/1.1\r\nHost: test\r\nUser-Agent: x\" \\ \t\xff\r\nReferer: \"\r\n\r\n",
+    );
+    assert_eq!(client.response().status(), 200);
+    let line = &lines(&path, 1)[0];
+    assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
+    let bare = line.replace("\\\\", "").replace("\\\"", "");
+    assert_eq!(bare.matches('"').count(), 6, "{line}");
+    assert!(line.contains("\" 200 "), "{line}");
+}
+
+#[test]
+fn a_stop_writes_what_was_not_written_yet() {
+    let service = Service::echo();
+    let (proxy, _folder, path) = logging("json", "", service.address());
+    let mut client: Wire = proxy.connect();
+    for _ in 0..50 {
+        client.get("/");
+    }
+    drop(client);
+    proxy.stop();
+    let text = std::fs::read_to_string(&path).expect("the log");
+    assert_eq!(text.lines().count(), 50);
+}
