@@ -25,12 +25,12 @@ FULL_SECONDS = 570.0
 QUICK_SECONDS = 85.0
 
 # Rounds and seconds of each measurement, the better first. What fits the time is taken.
-PLANS = [(7, 3), (7, 2), (5, 2), (4, 2), (3, 2), (3, 1)]
+PLANS = [(7, 3), (7, 2), (5, 2), (4, 2), (3, 2), (4, 1), (3, 1)]
 QUICK_PEERS = ["forebay", BASE, "nginx"]
 
 # What starting and stopping the peers of a row takes, each; and what surrounds a measurement.
-START_SECONDS = 0.9
-AROUND_SECONDS = 0.25
+START_SECONDS = 0.3
+AROUND_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class Plan:
     rounds: int
     seconds: int
 
-    def takes(self, rows: list[Row], n_peers: int) -> float:
+    def takes(self, rows: list[Row], contestants: list[Contestant]) -> float:
         """Seconds, roughly."""
         total = 0.0
         for row in rows:
+            n_peers = sum(row.unable(one) is None for one in contestants)
             rounds = min(self.rounds, row.rounds_max)
-            one = row.runs * (self.seconds + AROUND_SECONDS) if row.tools else 2.5
+            one = row.runs * (self.seconds + AROUND_SECONDS) if row.tools else 3.0
             total += n_peers * (rounds * one + START_SECONDS * len(row.settings)) + 1
         return total
 
@@ -56,7 +57,7 @@ def main() -> int:
         rows, peers = chosen(arguments)
         examples, contestants, notes = found(arguments, peers)
         rows, missing = with_tools(rows)
-        plan = choose_plan(arguments, rows, len(contestants))
+        plan = choose_plan(arguments, rows, contestants)
         report = Report(contestants, plan.rounds, plan.seconds, notes=notes + missing)
         run(report, rows, plan, examples)
     except tools.Missing as missing:
@@ -133,18 +134,20 @@ def with_tools(rows: list[Row]) -> tuple[list[Row], list[str]]:
             kept.append(row)
         except tools.Missing as missing:
             notes.append(f"Row {row.name} is left out: {missing}.")
+    if not kept:
+        raise tools.Missing(" ".join(notes))
     return kept, notes
 
 
-def choose_plan(arguments: argparse.Namespace, rows: list[Row], n_peers: int) -> Plan:
+def choose_plan(arguments: argparse.Namespace, rows: list[Row], contestants: list[Contestant]) -> Plan:
     limit = QUICK_SECONDS if arguments.quick else FULL_SECONDS
     plans = [Plan(arguments.rounds or rounds, arguments.seconds or seconds) for rounds, seconds in PLANS]
-    return next((plan for plan in plans if plan.takes(rows, n_peers) <= limit), plans[-1])
+    return next((plan for plan in plans if plan.takes(rows, contestants) <= limit), plans[-1])
 
 
 def run(report: Report, rows: list[Row], plan: Plan, examples: Path) -> None:
     started = time.monotonic()
-    takes = plan.takes(rows, len(report.contestants))
+    takes = plan.takes(rows, report.contestants)
     say(f"{len(rows)} rows, {len(report.contestants)} peers, {plan.rounds} rounds of {plan.seconds} s: "
         f"about {takes / 60:.1f} minutes")
     for number, row in enumerate(rows, 1):

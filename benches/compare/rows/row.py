@@ -65,8 +65,9 @@ class Row:
     # Measurements of `seconds` each that one round of one peer takes.
     runs: float = 1
     rounds_max: int = 99
-    # Does this peer know how? If not, why.
+
     def unable(self, contestant: Contestant) -> str | None:
+        """Why this peer does not know how, if so."""
         return None
 
     def prepare(self, lab: Lab, seconds: float, examples: Path) -> None:
