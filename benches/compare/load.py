@@ -1,0 +1,112 @@
+"""Load generators: wrk, which asks as fast as it is answered, and `steady`, which asks at a fixed rate.
+
+Each prints one JSON object; both become a `Load`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+import tools
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run of a load generator saw. Times in microseconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    p999: float
+    # Answers that were errors, and connections that broke or timed out.
+    bad_answers: int
+    broken: int
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds if self.seconds else 0.0
+
+    @property
+    def errors(self) -> int:
+        return self.bad_answers + self.broken
+
+
+@dataclass(frozen=True)
+class Wrk:
+    """Closed loop: every connection sends its next request when the last is answered."""
+
+    connections: int = 64
+    # Bytes of body of a POST; 0 is a GET.
+    post_bytes: int = 0
+    close: bool = False
+
+    def start(self, port: int, seconds: float) -> "Running":
+        command = [
+            str(tools.need("wrk")), "-t1", f"-c{self.connections}", f"-d{max(1, round(seconds))}s",
+            "--timeout=5s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}/",
+        ]
+        if self.close:
+            command[1:1] = ["-H", "Connection: close"]
+        if self.post_bytes:
+            command += ["--", "POST", str(self.post_bytes)]
+        return Running(command)
+
+    def run(self, port: int, seconds: float) -> Load:
+        return self.start(port, seconds).finish()
+
+
+@dataclass(frozen=True)
+class Steady:
+    """Open loop: requests are due at fixed times, and latency counts from when a request was due."""
+
+    program: Path
+    per_second: float
+    connections: int = 64
+
+    def run(self, port: int, seconds: float) -> Load:
+        command = [
+            str(self.program), f"127.0.0.1:{port}", str(max(1, round(self.per_second))),
+            str(self.connections), str(max(1, round(seconds))),
+        ]
+        return Running(command).finish()
+
+
+class Running:
+    """A load generator at work, beside the backend."""
+
+    def __init__(self, command: list[str]):
+        core = machine.cores()[1]
+        self.command = command
+        self.popen = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )
+
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
+
+    def finish(self) -> Load:
+        """Waits for the end."""
+        try:
+            out, err = self.popen.communicate(timeout=120)
+        finally:
+            # Only if we were interrupted: a load that nobody reads must not go on.
+            if self.popen.poll() is None:
+                self.popen.kill()
+        for line in out.splitlines():
+            if line.startswith("{"):
+                return Load(**json.loads(line))
+        said = (out + err).strip().splitlines()[-3:]
+        raise RuntimeError(f"{Path(self.command[0]).name} gave no result: {' / '.join(said)}")

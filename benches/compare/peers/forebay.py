@@ -1,0 +1,43 @@
+"""Forebay, as shipped: timeouts, limits and counters are at their defaults."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import tools
+
+from .peer import POOL_CONNECTIONS, Peer, Site
+
+
+class Forebay(Peer):
+    name = "forebay"
+    title = "Forebay"
+    install = "it is built by Cargo"
+    reload_signal = signal.SIGHUP
+
+    def __init__(self, program: Path | None = None, name: str = "forebay", title: str = "Forebay"):
+        self.program = program
+        self.name, self.title = name, title
+
+    def find(self) -> Path | None:
+        return self.program
+
+    def version(self, program: Path) -> str:
+        return tools.output([str(program), "--version"]).removeprefix("forebay").strip()
+
+    def command(self, program: Path, site: Site) -> list[str]:
+        log = f'[log]\naccess = {{ to = "{site.access_log}", format = "json" }}'
+        file = site.write("forebay.toml", f"""
+[global]
+workers = {site.setting.workers}
+{log if site.setting.access_log else ""}
+[[listener]]
+bind = "127.0.0.1:{site.port}"
+[[route]]
+upstream = "app"
+[upstream.app]
+backends = ["127.0.0.1:{site.backend_port}"]
+pool = {{ max_idle = {POOL_CONNECTIONS} }}
+""")
+        return [str(program), "run", "-c", str(file)]

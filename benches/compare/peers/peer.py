@@ -1,0 +1,85 @@
+"""What a peer is: a program that can be found, configured for a setting, and started."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a row asks of every peer."""
+
+    workers: int = 1
+    # On the proxy's core alone; otherwise on all cores.
+    pinned: bool = True
+    access_log: bool = False
+    # Bodies are large: a peer that has a special way for them uses it.
+    bulk: bool = False
+    # It will be told to reload.
+    reloads: bool = False
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one instance of a peer lives."""
+
+    setting: Setting
+    # Its own, for everything it writes.
+    directory: Path
+    port: int
+    backend_port: int
+    # Client connections that it must take.
+    connections_max: int
+
+    @property
+    def access_log(self) -> Path:
+        return self.directory / "access.log"
+
+    @property
+    def syslog(self) -> Path:
+        """A datagram socket that is read and forgotten, for peers that log no other way."""
+        return self.directory / "syslog"
+
+    def write(self, name: str, text: str) -> Path:
+        """Writes a configuration file, blank lines left out."""
+        path = self.directory / name
+        path.write_text("\n".join(line for line in text.splitlines() if line.strip()) + "\n")
+        return path
+
+
+class Peer:
+    """One kind of proxy."""
+
+    # On the command line, and in tables.
+    name: str
+    title: str
+    # How to get it, as a sentence.
+    install: str
+    # What makes it read its configuration again; None if no signal does.
+    reload_signal: signal.Signals | None = None
+    # What ends it, however long its processes take for that.
+    patient_signal: signal.Signals = signal.SIGTERM
+    # Its access log goes to `Site.syslog`.
+    wants_syslog: bool = False
+
+    def find(self) -> Path | None:
+        """The program, if it is here."""
+        raise NotImplementedError
+
+    def version(self, program: Path) -> str:
+        """Its version number."""
+        raise NotImplementedError
+
+    def command(self, program: Path, site: Site) -> list[str]:
+        """Writes the configuration; returns the command that runs it in the foreground."""
+        raise NotImplementedError
+
+    def environment(self, site: Site) -> dict[str, str]:
+        """What it needs in the environment."""
+        return {}
+
+
+# Idle connections that every peer may keep to the backend: as many as any row has clients.
+POOL_CONNECTIONS = 1024

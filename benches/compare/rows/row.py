@@ -1,0 +1,116 @@
+"""What a row is, and the usual kind: wrk at full speed against each peer, CPU time per request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import machine
+from lab import Contestant, Lab, Stand
+from load import Load, Wrk
+from peers import Setting
+
+# What one measurement of one peer came to: figures by name.
+Reading = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A column."""
+
+    name: str
+    heading: str
+    show: Callable[[float], str]
+    # The highest of all rounds, not the median: for what should be 0.
+    worst: bool = False
+
+
+def microseconds(value: float) -> str:
+    return f"{value:.1f} µs" if value < 100 else f"{value:.0f} µs"
+
+
+def latency(value: float) -> str:
+    return f"{value:.0f} µs" if value < 1000 else f"{value / 1000:.3g} ms"
+
+
+def rate(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def mebibytes(kib: float) -> str:
+    return f"{kib / 1024:.1f} MiB"
+
+
+CPU = Figure("cpu_us", "CPU per request", microseconds)
+PER_SECOND = Figure("per_second", "requests/s", rate)
+P50 = Figure("p50_us", "p50", latency)
+P99 = Figure("p99_us", "p99", latency)
+RSS = Figure("rss_kib", "RSS", mebibytes)
+
+
+@dataclass
+class Row:
+    """One kind of work. Figures: the first is the one that is compared."""
+
+    name: str
+    title: str
+    figures: tuple[Figure, ...] = (CPU, PER_SECOND, P50, P99, RSS)
+    settings: dict[str, Setting] = field(default_factory=lambda: {"": Setting()})
+    body_bytes: int = 128
+    # Part of a quick run.
+    quick: bool = False
+    # Programs that it cannot do without.
+    tools: tuple[str, ...] = ("wrk",)
+    # Measurements of `seconds` each that one round of one peer takes.
+    runs: float = 1
+    rounds_max: int = 99
+
+    def unable(self, contestant: Contestant) -> str | None:
+        """Why this peer does not know how, if so."""
+        return None
+
+    def prepare(self, lab: Lab, seconds: float, examples: Path) -> None:
+        """Once, before the rounds."""
+
+    def measure(self, lab: Lab, contestant: Contestant, seconds: float) -> Reading:
+        """One round of one peer. Raises `Refused` rather than give a figure that means nothing."""
+        raise NotImplementedError
+
+
+@dataclass
+class LoadRow(Row):
+    """A row of the usual kind."""
+
+    load: Wrk = Wrk()
+
+    def measure(self, lab: Lab, contestant: Contestant, seconds: float) -> Reading:
+        return measure_load(lab, lab.stand(contestant), self.load, seconds)
+
+
+def measure_load(lab: Lab, stand: Stand, load: Wrk, seconds: float) -> Reading:
+    """Runs `load` on `stand` and reads what it cost."""
+    before = machine.cpu_us(stand.process.pid)
+    seen = load.run(stand.site.port, seconds)
+    after = machine.cpu_us(stand.process.pid)
+    lab.accept(stand, seen)
+    forget_log(stand)
+    return reading(seen, after - before, stand)
+
+
+def reading(seen: Load, cpu_us: float, stand: Stand) -> Reading:
+    return {
+        "cpu_us": cpu_us / seen.requests,
+        "per_second": seen.per_second,
+        "p50_us": seen.p50,
+        "p99_us": seen.p99,
+        "p999_us": seen.p999,
+        "rss_kib": machine.rss_kib(stand.process.pid),
+    }
+
+
+def forget_log(stand: Stand) -> None:
+    """Access logs grow by tens of megabytes a second here."""
+    if stand.site.access_log.exists():
+        with open(stand.site.access_log, "r+b") as log:
+            log.truncate(0)

@@ -1,0 +1,91 @@
+//! What the request path promises never to ask the allocator for, counted: finding the route, picking the
+//! backend, taking a permit, and the steps of a head that has been through once.
+
+use forebay::backend::{Candidates, Permit, Tried};
+use forebay::balance::{Hint, STRATEGIES};
+use forebay::http1::{Decoder, Framing, Pieces, parse_request, parse_response};
+use forebay::message::{Known, RequestHead, ResponseHead};
+use forebay::route::{Normalized, RouteTable, normalize, normalize_host};
+
+#[path = "../benches/support/mod.rs"]
+mod support;
+
+/// Allocations of this thread while `work` runs. A first run may fill buffers that are kept.
+fn allocations(mut work: impl FnMut()) -> u64 {
+    work();
+    allocation_counter::measure(work).count_total
+}
+
+#[test]
+fn the_counter_sees_an_allocation() {
+    assert!(allocations(|| drop(std::hint::black_box(Box::new(1)))) > 0);
+}
+
+#[test]
+fn finding_a_route_among_ten_thousand_allocates_nothing() {
+    let table = RouteTable::compile(&support::specs(10_000));
+    let (mut host, mut matched, mut forward) = (Vec::new(), Vec::new(), Vec::new());
+    let count = allocations(|| {
+        for (raw_host, raw_path, expected) in [
+            ("HOST-777.example.test:8080", "/api/v3/items/42", Some(7773)),
+            ("host-777.example.test", "/x/../api/v3/items", Some(7773)),
+            ("host-777.example.test", "/elsewhere", None),
+            ("nobody.example.test", "/", None),
+        ] {
+            let authority = normalize_host(raw_host.as_bytes(), &mut host).expect("a host");
+            let raw_path = raw_path.as_bytes();
+            let normal = normalize(raw_path, false, &mut matched, &mut forward).expect("a path");
+            let path = if normal == Normalized::AsReceived { raw_path } else { &matched };
+            assert_eq!(table.find(authority.host, path), expected);
+        }
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn picking_a_backend_and_holding_a_permit_allocates_nothing_in_any_strategy() {
+    let members = support::members(1000);
+    let mut tried = Tried::default();
+    tried.insert(&members[0].backend);
+    for strategy in STRATEGIES {
+        let balancer = (strategy.build)(1);
+        let count = allocations(|| {
+            for _ in 0..100 {
+                let candidates = Candidates::new(&members, &tried);
+                let picked = balancer.pick(candidates, Hint { worker: 0 }).expect("a backend");
+                assert_eq!(Permit::acquire(picked).backend().in_flight(), 1);
+            }
+        });
+        assert_eq!(count, 0, "{}", strategy.name);
+    }
+}
+
+#[test]
+fn a_head_that_has_its_buffers_is_parsed_edited_and_written_without_allocating() {
+    let mut request = RequestHead::default();
+    let mut response = ResponseHead::default();
+    let mut out = Vec::new();
+    let count = allocations(|| {
+        assert!(parse_request(support::REQUEST, &support::LIMITS, &mut request).is_ok());
+        let fields = &mut request.fields;
+        fields.remove_if(|known, _| matches!(known, Known::Connection | Known::XForwardedFor));
+        fields.append(Known::XForwardedFor, b"x-forwarded-for", &[b"192.0.2.1"]);
+        out.clear();
+        fields.write_to(&mut out);
+        assert!(out.ends_with(b"x-forwarded-for: 192.0.2.1\r\n"));
+        assert!(parse_response(support::RESPONSE, false, &mut response).is_ok());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_clean_chunked_body_is_passed_on_without_allocating() {
+    let mut spill = Vec::new();
+    let count = allocations(|| {
+        let mut decoder = Decoder::new(Framing::Chunked);
+        let mut pieces = Pieces::new(b"5\r\nhello\r\n0\r\n\r\n", &mut spill, true);
+        assert_eq!(decoder.feed(&mut pieces), Ok(15));
+        assert!(decoder.is_done());
+    });
+    assert_eq!(count, 0);
+}
