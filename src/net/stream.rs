@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -40,7 +41,11 @@ impl Stream {
     /// Reads what is there without waiting; `WouldBlock` when nothing is. A short read empties the
     /// socket, so readiness is given back at once and the next call costs no system call.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = each!(self, stream => stream.try_read(buffer))?;
+        // Straight to the kernel: the C library's calls are cancellation points and pay for it.
+        let n = self.try_io(Interest::READABLE, || {
+            let (n, _) = rustix::net::recv(self, &mut *buffer, RecvFlags::empty())?;
+            Ok(n)
+        })?;
         if n > 0 && n < buffer.len() {
             self.clear_readiness(Interest::READABLE);
         }
@@ -49,7 +54,9 @@ impl Stream {
 
     /// Writes what fits without waiting.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let n = each!(self, stream => stream.try_write(bytes))?;
+        let n = self.try_io(Interest::WRITABLE, || {
+            Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
+        })?;
         if n < bytes.len() {
             self.clear_readiness(Interest::WRITABLE);
         }
@@ -124,7 +131,7 @@ impl Stream {
     /// Whether bytes wait in the socket right now, asked of the kernel, not of the reactor.
     pub fn has_bytes(&self) -> bool {
         let mut byte = [0_u8; 1];
-        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         matches!(rustix::net::recv(self, &mut byte, flags), Ok((n, _)) if n > 0)
     }
 

@@ -127,9 +127,8 @@ impl Connection {
             return Poll::Ready(Err(Reason::ClientGone));
         }
         // It streams: from here on only the policy is needed.
-        let n_workers = self.worker().n_workers;
         if let Some(hold) = &mut exchange.hold {
-            hold.unpin(n_workers);
+            hold.unpin();
         }
         self.poll_expiry(cx, exchange, expiry, &timeouts)
     }
@@ -143,7 +142,7 @@ impl Connection {
             return;
         }
         let worker = self.worker();
-        if let Some(policy) = exchange.hold.as_ref().and_then(|hold| hold.pool(worker.n_workers)) {
+        if let Some(policy) = exchange.hold.as_ref().and_then(|hold| hold.pool()) {
             let backend = started.permit.backend().id;
             worker.pool.put(backend, started.connection, policy, ended);
         }

@@ -52,16 +52,16 @@ impl Hold {
     }
 
     /// How connections to this upstream are kept.
-    pub(super) fn pool(&self, n_workers: usize) -> Option<pool::Policy> {
+    pub(super) fn pool(&self) -> Option<pool::Policy> {
         match self {
             Hold::Policy(_, pool) => Some(*pool),
-            _ => self.upstream().map(|upstream| pool::Policy::share(&upstream.pool, n_workers)),
+            _ => self.upstream().map(|upstream| upstream.pool),
         }
     }
 
     /// Lets go of the snapshot.
-    pub(super) fn unpin(&mut self, n_workers: usize) {
-        if let (Some(entry), Some(pool)) = (self.entry(), self.pool(n_workers)) {
+    pub(super) fn unpin(&mut self) {
+        if let (Some(entry), Some(pool)) = (self.entry(), self.pool()) {
             *self = Hold::Policy(Arc::clone(&entry.policy), pool);
         }
     }

@@ -36,9 +36,8 @@ impl Connection {
         exchange.upload.start(Decoder::UntilClose, Encoding::DataOnly, u64::MAX);
 
         let idle = timeouts(exchange).tunnel_idle;
-        let n_workers = self.worker().n_workers;
         if let Some(hold) = &mut exchange.hold {
-            hold.unpin(n_workers);
+            hold.unpin();
         }
         let mut ends = Ends::default();
         let mut moved = Instant::now();

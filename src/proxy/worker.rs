@@ -32,10 +32,8 @@ struct Current {
 
 /// One data-plane thread's state. Never leaves its thread.
 pub struct Worker {
-    /// Its index, below `n_workers`.
+    /// Its index, below the number of workers.
     pub index: usize,
-    /// Number of workers in the process.
-    pub n_workers: usize,
     snapshot: RefCell<Current>,
     metrics: Arc<Metrics>,
     buffers: Buffers,
@@ -76,7 +74,6 @@ impl Worker {
         let current = Rc::new(snapshot.load_full());
         Rc::new(Worker {
             index,
-            n_workers: metrics.workers.len(),
             snapshot: RefCell::new(Current { cache: Cache::new(snapshot), pinned: current }),
             metrics,
             buffers: Buffers::default(),

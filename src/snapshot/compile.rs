@@ -11,8 +11,8 @@ use crate::backend::{Address, Backend, Member};
 use crate::balance::STRATEGIES;
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set};
-use crate::log::Writer;
-use crate::log::names_json;
+use crate::log::{Writer, names_json};
+use crate::pool;
 use crate::route::{RouteSpec, RouteTable};
 
 /// A compiled configuration that nobody reads yet. Dropping it leaves everything as it was.
@@ -214,7 +214,7 @@ fn build(
         name: Arc::clone(name),
         members,
         balancer: (strategy.build)(n_workers),
-        pool: upstream.pool,
+        pool: pool::Policy::share(&upstream.pool, n_workers),
         host: upstream.host.clone(),
     })
 }

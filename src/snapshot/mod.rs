@@ -6,9 +6,10 @@ use crate::backend::Member;
 use crate::balance::Balancer;
 use crate::config::{
     AccessFormat, ClientIpHeader, ExchangeTimeouts, Host, Limits, ListenerTimeouts, PathPolicy,
-    Pool, TrustedProxies,
+    TrustedProxies,
 };
 use crate::log::LineSender;
+use crate::pool;
 use crate::route::RouteTable;
 
 mod compile;
@@ -117,8 +118,8 @@ pub struct Upstream {
     pub members: Vec<Member>,
     /// Chooses among them.
     pub balancer: Arc<dyn Balancer>,
-    /// Keeping of idle connections.
-    pub pool: Pool,
+    /// Keeping of idle connections: one worker's share.
+    pub pool: pool::Policy,
     /// The Host that backends see.
     pub host: Host,
 }
