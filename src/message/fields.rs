@@ -120,7 +120,6 @@ impl Fields {
     }
 
     /// Appends a field whose value is the concatenation of `value`'s parts.
-    #[inline]
     pub fn append(&mut self, known: Known, name: &[u8], value: &[&[u8]]) {
         let line_start = self.bytes.len();
         self.bytes.extend_from_slice(name);
@@ -129,9 +128,26 @@ impl Fields {
         for part in value {
             self.bytes.extend_from_slice(part);
         }
+        self.end_line(known, line_start, name.len(), value_start);
+    }
+
+    /// Appends a field of which the name, with its colon and space, is known when this is compiled: what
+    /// every request gets. Half the instructions of [`Fields::append`].
+    #[inline]
+    pub fn append_known<const N: usize>(&mut self, known: Known, name: &[u8; N], value: &[u8]) {
+        debug_assert!(name.ends_with(b": "), "a name with its colon and space");
+        self.bytes.reserve(N + value.len() + 2);
+        let line_start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        self.end_line(known, line_start, N - 2, line_start + N);
+    }
+
+    #[inline]
+    fn end_line(&mut self, known: Known, line_start: usize, name_len: usize, value_start: usize) {
         let value_end = self.bytes.len();
         self.bytes.extend_from_slice(b"\r\n");
-        self.index(known, (line_start, self.bytes.len()), name.len(), (value_start, value_end));
+        self.index(known, (line_start, value_end + 2), name_len, (value_start, value_end));
     }
 
     /// Appends a field with the value of the first live field that is `source`, if there is one.

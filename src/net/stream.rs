@@ -41,26 +41,39 @@ impl Stream {
     /// Reads what is there without waiting; `WouldBlock` when nothing is. A short read empties the
     /// socket, so readiness is given back at once and the next call costs no system call.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Straight to the kernel: the C library's calls are cancellation points and pay for it.
-        let n = self.try_io(Interest::READABLE, || {
+        let n_wanted = buffer.len();
+        self.try_io_until_short(Interest::READABLE, n_wanted, || {
+            // Straight to the kernel: the C library's calls are cancellation points and pay for it.
             let (n, _) = rustix::net::recv(self, &mut *buffer, RecvFlags::empty())?;
             Ok(n)
-        })?;
-        if n > 0 && n < buffer.len() {
-            self.clear_readiness(Interest::READABLE);
-        }
-        Ok(n)
+        })
     }
 
     /// Writes what fits without waiting.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.try_io(Interest::WRITABLE, || {
+        self.try_io_until_short(Interest::WRITABLE, bytes.len(), || {
             Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
-        })?;
-        if n < bytes.len() {
-            self.clear_readiness(Interest::WRITABLE);
-        }
-        Ok(n)
+        })
+    }
+
+    /// Moves up to `n_wanted` bytes by `call`; when it moves fewer, but some, the socket has nothing more
+    /// to give just now, and readiness is given back in the same step.
+    #[inline]
+    fn try_io_until_short(
+        &self,
+        interest: Interest,
+        n_wanted: usize,
+        call: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut short = None;
+        let moved = self.try_io(interest, || match call() {
+            Ok(n) if n > 0 && n < n_wanted => {
+                short = Some(n);
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            result => result,
+        });
+        short.map_or(moved, Ok)
     }
 
     /// Writes what fits of `slices` without waiting, in one system call.
@@ -155,10 +168,6 @@ impl Stream {
     /// Ends the write direction: the peer reads the end of the stream.
     pub fn shutdown_write(&self) -> io::Result<()> {
         rustix::net::shutdown(self, rustix::net::Shutdown::Write).map_err(io::Error::from)
-    }
-
-    fn clear_readiness(&self, interest: Interest) {
-        let _ = self.try_io(interest, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     }
 }
 

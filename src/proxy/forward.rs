@@ -61,6 +61,8 @@ pub(super) struct Wait {
     /// When the request was fully sent.
     pub(super) sent: Option<Instant>,
     n_interims: u32,
+    /// The answer was looked for once.
+    looked: bool,
 }
 
 /// Why one try failed, and what may be tried next.
@@ -298,6 +300,12 @@ impl Connection {
         exchange: &mut Exchange,
         upstream: &Stream,
     ) -> Poll<Result<Answered, Reason>> {
+        // A request that has just left has no answer yet: ask for a wake-up before trying to read.
+        if !std::mem::replace(&mut exchange.wait.looked, true)
+            && upstream.poll_readable(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
         loop {
             let held = exchange.inbox.len();
             let buffers = self.worker().resources().buffers;

@@ -168,14 +168,15 @@ fn append_forwarding(
     let separator: &[u8] =
         if chain.forwarded_for.is_empty() || peer_ip.is_empty() { b"" } else { b", " };
     if !chain.forwarded_for.is_empty() || !peer_ip.is_empty() {
-        fields.append(
-            Known::XForwardedFor,
-            b"x-forwarded-for",
-            &[&chain.forwarded_for, separator, peer_ip],
-        );
+        if chain.forwarded_for.is_empty() {
+            fields.append_known(Known::XForwardedFor, b"x-forwarded-for: ", peer_ip);
+        } else {
+            let value = [&chain.forwarded_for[..], separator, peer_ip];
+            fields.append(Known::XForwardedFor, b"x-forwarded-for", &value);
+        }
     }
     if !chain.has_proto {
-        fields.append(Known::XForwardedProto, b"x-forwarded-proto", &[b"http"]);
+        fields.append_known(Known::XForwardedProto, b"x-forwarded-proto: ", b"http");
     }
     if !chain.has_host {
         fields.append_copy(Known::XForwardedHost, b"x-forwarded-host", Known::Host);
@@ -184,7 +185,7 @@ fn append_forwarding(
         Some(client) if from.trusted => {
             fields.append(Known::XRealIp, b"x-real-ip", &[client.to_string().as_bytes()]);
         }
-        Some(_) => fields.append(Known::XRealIp, b"x-real-ip", &[peer_ip]),
+        Some(_) => fields.append_known(Known::XRealIp, b"x-real-ip: ", peer_ip),
         None => {}
     }
     if forwarding.forwarded {
