@@ -27,13 +27,14 @@
 //!                 log       operator events and access lines, one writer thread per target
 //! 2 decisions     message   heads as bytes and an index, edited in place
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
-//!                 route     host and path → route; normalising both
+//!                 route     host, path, conditions → route; normalising
+//!                 filter    what changes or answers a request on its way, one file each; templates filled in
 //!                 balance   strategies, one file each
 //!                 backend   live state of a backend; candidates; permits
 //! 1 the text      config    TOML → Config, or every problem with its place
 //! 0 facts         error, hash, metrics, rng
 //! ```
-//! Rooms that are planned have their storey: `filter` on 2, `probe` and `discovery` on 3; HTTP/2 will be
+//! Rooms that are planned have their storey: `probe` and `discovery` on 3; HTTP/2 will be
 //! hyper's, behind the same [`message`] heads.
 //!
 //! # The life of a request
@@ -78,6 +79,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod error;
+pub mod filter;
 pub mod hash;
 pub mod http1;
 pub mod log;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use forebay::backend::{Address, Backend, Member};
-use forebay::config::{HostPattern, PathPattern};
+use forebay::config::{Conditions, HostPattern, PathPattern};
 use forebay::http1::HeadLimits;
 use forebay::route::RouteSpec;
 
@@ -45,6 +45,8 @@ pub(crate) const LIMITS: HeadLimits =
 /// `n_routes` routes, each with a host and a path prefix: ten paths on each host.
 pub(crate) fn specs(n_routes: usize) -> Vec<RouteSpec> {
     let spec = |index| RouteSpec {
+        priority: 0,
+        conditions: Conditions::default(),
         hosts: vec![HostPattern::Exact(format!("host-{}.example.test", index / 10))],
         path: PathPattern::Prefix(format!("/api/v{}/items", index % 10)),
     };

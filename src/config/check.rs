@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::lints;
 use super::reader::{Cx, Section};
 use super::report::{Code, Draft};
-use super::schema::Bind;
+use super::schema::{Action, Bind};
 use super::sections::{WrittenListener, WrittenRoute, WrittenUpstream};
 use super::source::Place;
 use super::unknown::closest;
@@ -87,7 +87,8 @@ fn binds(cx: &Cx, listeners: &[WrittenListener]) {
 /// Each route leads to an upstream that exists.
 fn references(cx: &Cx, routes: &[WrittenRoute], upstreams: &BTreeMap<String, WrittenUpstream>) {
     for written in routes {
-        let (name, Some(place)) = (&written.route.upstream, written.upstream_place) else {
+        let (Action::Upstream(name), Some(place)) = (&written.route.action, written.upstream_place)
+        else {
             continue;
         };
         if upstreams.contains_key(name) {

@@ -20,10 +20,13 @@ pub(crate) fn run(
         let draft = Draft::warning(Code::Unused, root.place, message);
         cx.report(draft.help("write, for example,\n\n[[route]]\nupstream = \"NAME\""));
     }
-    let used: HashSet<&str> = routes.iter().map(|w| w.route.upstream.as_str()).collect();
+    let used: HashSet<&str> = routes.iter().flat_map(|w| w.route.action.upstreams()).collect();
     // A broken route may be the one that was meant to use it.
-    let all_read =
-        !routes.is_empty() && routes.iter().all(|w| upstreams.contains_key(&w.route.upstream));
+    let all_read = !routes.is_empty()
+        && routes
+            .iter()
+            .flat_map(|w| w.route.action.upstreams())
+            .all(|name| upstreams.contains_key(name));
     for (name, written) in upstreams {
         if all_read && !used.contains(name.as_str()) {
             let message = format!("no route uses the upstream `{name}`");

@@ -22,12 +22,14 @@ mod lints;
 mod paths;
 mod planned;
 mod reader;
+pub mod regex;
 mod report;
 mod schema;
 mod sections;
 mod shapes;
 mod source;
 mod syntax;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -37,6 +39,7 @@ mod unknown;
 pub use env::Lookup;
 pub use report::{Code, Colour, Location, Problem, Report, Severity};
 pub use schema::*;
+pub use template::Template;
 
 /// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
 pub const BALANCES: &[&str] = sections::BALANCES;

@@ -32,6 +32,11 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// None at all.
+    pub const fn new() -> Self {
+        Fields { bytes: Vec::new(), list: Vec::new() }
+    }
+
     /// No field yet, over a copy of `bytes`.
     pub(crate) fn over(bytes: &[u8]) -> Self {
         Fields { bytes: bytes.to_vec(), list: Vec::new() }

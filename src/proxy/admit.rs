@@ -7,7 +7,7 @@ use crate::config::{ForwardPath, PathPolicy};
 use crate::error::Reason;
 use crate::http1::{Expectation, Framing, RequestFacts};
 use crate::message::{Known, RequestHead, Version};
-use crate::route::{Normalized, normalize, normalize_host};
+use crate::route::{Normalized, Subject, normalize, normalize_host};
 
 /// Finds the route for `exchange.request`; afterwards the head's target and Host are those of the backend.
 ///
@@ -45,7 +45,8 @@ pub(super) fn admit(
         true => path_of(exchange.request.target()),
         false => &exchange.path,
     };
-    let entry = listener.routes.find(host, path).ok_or(Reason::NoRoute)?;
+    let subject = Subject::get(host, path);
+    let entry = listener.routes.find(&subject).ok_or(Reason::NoRoute)?;
     exchange.hold = Some(Hold::Pinned { snapshot, listener: listener_index, entry });
     Ok(())
 }

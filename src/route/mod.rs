@@ -16,13 +16,57 @@ pub use host::normalize_host;
 pub use path::{Normalized, normalize};
 pub use table::RouteTable;
 
-use crate::config::{HostPattern, PathPattern};
+use std::net::IpAddr;
+
+use crate::config::{Conditions, HostPattern, PathPattern, Route};
+use crate::message::Fields;
 
 /// What one route matches.
 #[derive(Clone, Debug)]
 pub struct RouteSpec {
+    /// Rank before everything else, higher first.
+    pub priority: i32,
     /// Hosts; empty: any.
     pub hosts: Vec<HostPattern>,
     /// Path.
     pub path: PathPattern,
+    /// What else must hold.
+    pub conditions: Conditions,
+}
+
+impl From<&Route> for RouteSpec {
+    fn from(route: &Route) -> Self {
+        RouteSpec {
+            priority: route.priority,
+            hosts: route.hosts.clone(),
+            path: route.path.clone(),
+            conditions: route.conditions.clone(),
+        }
+    }
+}
+
+/// All of a request that routes are matched with.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Lower case, without port or trailing dot ([`normalize_host`]); empty when unknown.
+    pub host: &'a [u8],
+    /// Normalised ([`normalize`]).
+    pub path: &'a [u8],
+    /// As received, without the question mark; empty when there is none.
+    pub query: &'a [u8],
+    /// As received.
+    pub method: &'a [u8],
+    /// The fields, as received.
+    pub fields: &'a Fields,
+    /// Who asks, by the trust rules.
+    pub client: Option<IpAddr>,
+}
+
+impl<'a> Subject<'a> {
+    /// A GET of `path` on `host` that carries nothing else.
+    pub fn get(host: &'a [u8], path: &'a [u8]) -> Self {
+        static NO_FIELDS: Fields = Fields::new();
+        let (query, method, fields) = (&[][..], &b"GET"[..], &NO_FIELDS);
+        Subject { host, path, query, method, fields, client: None }
+    }
 }

@@ -7,7 +7,7 @@
 use crate::config::{HostPattern, PathPattern};
 use crate::hash::Map;
 
-use super::RouteSpec;
+use super::{RouteSpec, Subject};
 
 /// The compiled matcher.
 #[derive(Debug, Default)]
@@ -36,11 +36,10 @@ impl RouteTable {
         draft.finish()
     }
 
-    /// The best route for a host (lower case, without port or trailing dot; empty when unknown) and a
-    /// normalised path.
+    /// The best route for `subject`.
     #[inline]
-    pub fn find(&self, host: &[u8], path: &[u8]) -> Option<usize> {
-        self.find_where(host, path, |_| true)
+    pub fn find(&self, subject: &Subject<'_>) -> Option<usize> {
+        self.find_where(subject.host, subject.path, |_| true)
     }
 
     /// The best route for `host` and `path` that `accept` does not turn down. Routes are offered best
@@ -204,6 +203,8 @@ impl Draft {
             PathPattern::Exact(path) => {
                 &mut bucket.paths.entry(path.as_bytes().into()).or_default().exact
             }
+            // No section reads it yet.
+            PathPattern::Regex(_) => return,
             PathPattern::Prefix(path) => {
                 let path = path.trim_end_matches('/');
                 &mut bucket.paths.entry(path.as_bytes().into()).or_default().prefix

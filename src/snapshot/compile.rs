@@ -97,10 +97,9 @@ pub fn compile(
     }
     let access_log = access_log(config, registry, &mut next)?;
     let targets = config.routes.iter().map(|route| {
-        index_of
-            .get(route.upstream.as_str())
-            .copied()
-            .ok_or_else(|| CompileError::Unknown { what: "upstream", name: route.upstream.clone() })
+        let name = route.action.upstreams().next().unwrap_or_default();
+        let unknown = || CompileError::Unknown { what: "upstream", name: name.to_owned() };
+        index_of.get(name).copied().ok_or_else(unknown)
     });
     let targets: Vec<usize> = targets.collect::<Result<_, _>>()?;
     let table = Arc::new(RouteTable::compile(&specs(config)));
@@ -220,9 +219,7 @@ fn build(
 }
 
 fn specs(config: &Config) -> Vec<RouteSpec> {
-    let spec =
-        |route: &config::Route| RouteSpec { hosts: route.hosts.clone(), path: route.path.clone() };
-    config.routes.iter().map(spec).collect()
+    config.routes.iter().map(RouteSpec::from).collect()
 }
 
 /// One entry a route, with the timeouts that hold for this listener and the route's upstream.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::{self, BackendAddress, Config, Source};
 use crate::hash::Set;
+use crate::route::Subject;
 
 fn load(text: &str) -> Config {
     let source = Source::Text { name: "test".into(), text: text.into() };
@@ -51,7 +52,7 @@ fn every_bind_is_a_socket_of_its_own_and_routes_are_shared_by_all_listeners() {
     assert!(Arc::ptr_eq(&snapshot.listeners[1].1, &snapshot.listeners[2].1));
     let (a, b) = (&snapshot.listeners[0].1, &snapshot.listeners[1].1);
     assert!(Arc::ptr_eq(&a.routes, &b.routes));
-    let route = a.routes.find(b"x.test", b"/").expect("a route");
+    let route = a.routes.find(&Subject::get(b"x.test", b"/")).expect("a route");
     assert_eq!(&*a.entries[route].policy.route, "r");
     assert_eq!(snapshot.upstreams[a.entries[route].upstream].name.as_ref(), "u");
     assert_eq!(labels(snapshot, 1), ["10.0.0.1:80", "unix:/run/app.sock"]);
@@ -144,7 +145,7 @@ fn ten_thousand_routes_and_backends_compile_without_a_quadratic_loop() {
         config.routes.push(config::Route {
             name,
             hosts: vec![host],
-            upstream: to,
+            action: config::Action::Upstream(to),
             ..route.clone()
         });
         let backend = config::Backend {

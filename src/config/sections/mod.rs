@@ -83,7 +83,10 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
             .map(|written| named(written.route, n_routes, "default", |r| &mut r.name))
             .collect(),
         upstreams: upstreams.into_iter().map(|(name, written)| (name, written.upstream)).collect(),
+        filters: BTreeMap::new(),
+        tests: Vec::new(),
         files: cx.paths(),
+        places: Default::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::item::Item;
 use super::super::reader::Section;
-use super::super::schema::{HostPattern, PathPattern, Route};
+use super::super::schema::{Action, Conditions, HostPattern, PathPattern, Rewrite, Route};
 use super::super::source::Place;
 use super::super::{hosts, paths, shapes};
 use super::{WrittenRoute, name};
@@ -24,9 +24,17 @@ pub(super) fn read(section: &Section<'_>) -> WrittenRoute {
     }
     let route = Route {
         name,
+        listeners: Vec::new(),
+        priority: 0,
         hosts,
         path,
-        upstream: upstream.and_then(Item::text).unwrap_or_default().to_owned(),
+        conditions: Conditions::default(),
+        filters: Vec::new(),
+        rewrite: Rewrite::default(),
+        timeouts: Default::default(),
+        body_bytes: None,
+        action: Action::Upstream(upstream.and_then(Item::text).unwrap_or_default().to_owned()),
+        mirror: None,
     };
     let upstream_place = upstream.filter(|item| item.as_text().is_some()).map(Item::place);
     WrittenRoute { route, place: section.place, name_place, host_places, upstream_place, broken }

@@ -7,6 +7,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+mod filter;
+mod route;
+mod test;
+
+pub use filter::*;
+pub use route::*;
+pub use test::*;
+
 /// A whole configuration. Text that parsed, without a problem in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -20,13 +28,23 @@ pub struct Config {
     pub reload: Reload,
     /// `[[listener]]`, in file order; at least one, names and binds unique.
     pub listeners: Vec<Listener>,
-    /// `[[route]]`, in file order, names unique; each names an upstream that exists.
+    /// `[[route]]`, in file order, names unique; each names upstreams, listeners and filters that exist.
     pub routes: Vec<Route>,
+    /// `[filter.NAME]`, by name.
+    pub filters: BTreeMap<String, Filter>,
+    /// `[[test]]`, in file order.
+    pub tests: Vec<Test>,
     /// `[upstream.NAME]`, by name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// Every file that was read, the main one first: what `--watch` watches.
     pub files: Vec<PathBuf>,
+    /// Where things were written, for those who explain what holds and why.
+    pub places: Places,
 }
+
+/// Where parts of the configuration stand: `file:line` by path, as in `route.api`, `upstream.app.timeouts.connect`,
+/// `listener.http.timeouts.total`, `defaults.timeouts.total`, `test.0`. What was not written is not in it.
+pub type Places = BTreeMap<String, String>;
 
 /// `[global]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -272,39 +290,6 @@ impl ExchangeTimeouts {
             tunnel_idle: overrides.tunnel_idle.unwrap_or(self.tunnel_idle),
         }
     }
-}
-
-/// `[[route]]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Route {
-    /// Its name; `"default"` when it is the only one and has none.
-    pub name: String,
-    /// Hosts it matches; empty: any.
-    pub hosts: Vec<HostPattern>,
-    /// The path it matches.
-    pub path: PathPattern,
-    /// The upstream it sends to.
-    pub upstream: String,
-}
-
-/// One entry of `route.hosts`, lower case, without port or trailing dot.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum HostPattern {
-    /// `shop.example`.
-    Exact(String),
-    /// `*.shop.example`, without the `*.`: one or more labels before it, not the name itself.
-    Wildcard(String),
-}
-
-/// `route.match.path` or `path_prefix`, normalised as request paths are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum PathPattern {
-    /// Neither was written.
-    Any,
-    /// The whole path.
-    Exact(String),
-    /// Whole segments, without a trailing slash: `/api` matches `/api` and `/api/x`, not `/apix`.
-    Prefix(String),
 }
 
 /// `[upstream.NAME]`.
