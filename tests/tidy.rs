@@ -29,6 +29,7 @@ const WITHIN: &[(&str, &str)] = &[
     ("admit", "snapshot"),
     ("filter", "message"),
     ("balance", "backend"),
+    ("balance", "message"),
     ("pool", "net"),
     ("relay", "net"),
     ("relay", "pool"),

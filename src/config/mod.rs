@@ -44,6 +44,11 @@ pub use template::Template;
 /// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
 pub const BALANCES: &[&str] = sections::BALANCES;
 
+/// The options that the strategy of this name takes in `balance = { … }`, besides `strategy` itself.
+pub fn balance_options(strategy: &str) -> &'static [&'static str] {
+    sections::balance_options(strategy)
+}
+
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
 pub enum Source {

@@ -12,10 +12,10 @@ use super::held_back;
 use super::hold::Hold;
 use super::response_headers;
 use super::timer::earlier;
-use crate::backend::{Backend, Candidates, Permit};
-use crate::balance::Hint;
+use crate::backend::{Backend, Outcome, Permit};
+use crate::balance::{Hint, key_of};
 use crate::config::{ExchangeTimeouts, Host};
-use crate::error::Reason;
+use crate::error::{Fault, Reason};
 use crate::http1::{Expectation, Parsed, ResponseFacts, parse_response};
 use crate::message::Version;
 use crate::net::{self, Stream};
@@ -120,11 +120,15 @@ impl Connection {
             exchange.record.backend = Some(permit.backend().clone());
             let failed = match self.attempt(exchange, permit.backend(), fresh).await {
                 Ok((connection, (facts, buffer, range))) => {
+                    settle(&permit, exchange, Ok(exchange.response.status));
                     exchange.started = Some(Started { connection, permit, facts, buffer, range });
                     return Ok(());
                 }
                 Err(failed) => failed,
             };
+            if !matches!(failed.again, Again::OnNewConnection) {
+                settle(&permit, exchange, Err(failed.reason));
+            }
             last = failed.reason;
             match failed.again {
                 Again::Never => return Err(last),
@@ -143,11 +147,18 @@ impl Connection {
 
     fn pick(&self, exchange: &Exchange) -> Option<Permit> {
         let upstream = exchange.hold.as_ref()?.upstream()?;
-        let hint = Hint { worker: self.worker().index };
-        upstream
-            .balancer
-            .pick(Candidates::new(&upstream.members, &exchange.tried), hint)
-            .map(Permit::acquire)
+        let balancer = &upstream.balancer;
+        let record = &exchange.record;
+        let key = balancer
+            .key_source()
+            .and_then(|source| key_of(source, &exchange.request, record.client));
+        let hint = &mut Hint {
+            worker: self.worker().index,
+            now: record.started.filter(|_| record.attempts == 0).unwrap_or_else(Instant::now),
+            key,
+            random: &mut self.worker().rng.borrow_mut(),
+        };
+        balancer.take(&upstream.members, &exchange.tried, hint)
     }
 
     async fn attempt(
@@ -413,6 +424,21 @@ fn failed(exchange: &mut Exchange, reason: Reason, reused: bool, fresh: bool) ->
     };
     exchange.upload.replay();
     Failed { reason, again }
+}
+
+/// Tells the strategy, where it wants to know, what became of a try: a status, or why there was none. What is not
+/// the backend's fault says nothing about it.
+fn settle(permit: &Permit, exchange: &Exchange, became: Result<u16, Reason>) {
+    if !permit.learns() || became.is_err_and(|reason| reason.fault() != Fault::Backend) {
+        return;
+    }
+    let outcome = match became {
+        Ok(..500) => Outcome::Success,
+        Ok(_) | Err(_) => Outcome::Failure,
+    };
+    let now = Instant::now();
+    let latency = exchange.wait.sent.map(|sent| now.saturating_duration_since(sent));
+    permit.settle(outcome, latency.unwrap_or_default(), now);
 }
 
 /// Parses response heads until a final one. Interim ones are written to the client's pending bytes; a part

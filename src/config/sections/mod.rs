@@ -12,6 +12,7 @@ use super::shapes;
 use super::source::Place;
 use super::tree::{Table, Value};
 
+mod balance;
 mod global;
 mod listener;
 mod log;
@@ -19,7 +20,7 @@ mod route;
 mod timeouts;
 mod upstream;
 
-pub(crate) use upstream::BALANCES;
+pub(crate) use balance::{BALANCES, options as balance_options};
 
 /// A listener and where its parts stand.
 pub(crate) struct WrittenListener {
