@@ -3,6 +3,8 @@
 //! Up to [`SCANNED_MAX`] members all are looked at; the turn of a weighted round robin decides among equals, so
 //! that idle backends are used by weight as well. Above that it is the best of [`SAMPLES`] drawn by weight.
 
+use std::ops::ControlFlow;
+
 use super::by_tier::ByTier;
 use super::sampler::Sampler;
 use super::schedule::Schedule;
@@ -55,18 +57,20 @@ impl Balancer for LeastConn {
 
 /// The first of those with the least in flight for their weight.
 #[inline]
-fn least<'a>(members: impl Iterator<Item = &'a Member>) -> Option<&'a Member> {
+fn least<'a>(mut members: impl Iterator<Item = &'a Member>) -> Option<&'a Member> {
     let mut best: Option<(&Member, u32)> = None;
-    for member in members {
+    let idle = members.try_for_each(|member| {
         let in_flight = member.backend.in_flight();
+        // Nobody has less than nothing.
+        if in_flight == 0 {
+            return ControlFlow::Break(member);
+        }
         if best.is_none_or(|(other, others)| is_less(member, in_flight, other, others)) {
             best = Some((member, in_flight));
         }
-        if in_flight == 0 {
-            break;
-        }
-    }
-    best.map(|(member, _)| member)
+        ControlFlow::Continue(())
+    });
+    idle.break_value().or(best.map(|(member, _)| member))
 }
 
 /// Whether `in_flight` at `member` is less for its weight than `others` at `other`.
