@@ -12,6 +12,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Colour;
 
 mod check;
+mod describe;
+mod plan;
 mod demo;
 mod demo_backend;
 mod run;

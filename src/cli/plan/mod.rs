@@ -1,0 +1,4 @@
+//! `forebay plan OLD NEW [--log FILE]`: what a change of the configuration would change, without touching anything.
+
+mod changes;
+mod replay;
