@@ -28,7 +28,7 @@
 //! 2 decisions     message   heads as bytes and an index, edited in place
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
 //!                 route     host, path, conditions → route; normalising
-//!                 filter    what changes or answers a request on its way, one file each; templates filled in
+//!                 filter    what changes or answers a request on its way, one file each; templates filled in; rewrites
 //!                 balance   strategies, one file each
 //!                 backend   live state of a backend; candidates; permits
 //! 1 the text      config    TOML → Config, or every problem with its place
