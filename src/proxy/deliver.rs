@@ -74,9 +74,9 @@ impl Connection {
         let cut_short =
             (!wait.upload_over || wait.upload_broken) && (status >= 300 || wait.expecting);
         let client = Client {
-            version: exchange.request.version,
+            version: exchange.request.head.version,
             keep_alive: self.may_keep_alive(exchange) && !cut_short,
-            head_request: exchange.request.method() == b"HEAD",
+            head_request: exchange.request.head.method() == b"HEAD",
         };
         response_headers::write(
             &mut exchange.response,

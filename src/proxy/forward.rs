@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, client_reason};
+use super::begin::client_reason;
+use super::connection::Connection;
 use super::exchange::Exchange;
 use super::held_back;
 use super::hold::Hold;
@@ -89,8 +90,8 @@ impl Wait {
     /// The beginning of a try.
     fn begin(exchange: &Exchange, now: Instant) -> Self {
         Wait {
-            expecting: exchange.facts.expectation == Expectation::Continue
-                && exchange.request.version == Version::Http11,
+            expecting: exchange.request.facts.expectation == Expectation::Continue
+                && exchange.request.head.version == Version::Http11,
             upload_moved: Some(now),
             sent: Some(now),
             ..Wait::default()
@@ -401,7 +402,7 @@ fn failed(exchange: &mut Exchange, reason: Reason, reused: bool, fresh: bool) ->
     let unanswered = reason == Reason::UpstreamReset
         && exchange.inbox.is_empty()
         && exchange.wait.n_interims == 0;
-    let safe = exchange.upload.wrote_nothing() || is_idempotent(exchange.request.method());
+    let safe = exchange.upload.wrote_nothing() || is_idempotent(exchange.request.head.method());
     exchange.inbox.clear();
     if !unanswered || !safe || !exchange.upload.can_replay() {
         return Failed::never(reason);
@@ -422,7 +423,7 @@ fn read_heads(
     bytes: &[u8],
 ) -> Result<Option<(ResponseFacts, usize)>, Reason> {
     let mut at = 0;
-    let head_request = exchange.request.method() == b"HEAD";
+    let head_request = exchange.request.head.method() == b"HEAD";
     while at < bytes.len() {
         let parsed = parse_response(&bytes[at..], head_request, &mut exchange.response);
         let (head_bytes, facts) = match parsed.map_err(|_| Reason::UpstreamProtocol)? {
@@ -434,7 +435,9 @@ fn read_heads(
         };
         at += head_bytes;
         match exchange.response.status {
-            101 if exchange.upgrade && exchange.wait.upload_over => return Ok(Some((facts, at))),
+            101 if exchange.request.upgrade && exchange.wait.upload_over => {
+                return Ok(Some((facts, at)));
+            }
             101 => return Err(Reason::UpstreamProtocol),
             100..=199 => {
                 exchange.wait.n_interims += 1;
@@ -446,7 +449,7 @@ fn read_heads(
                     exchange.wait.upload_moved = Some(Instant::now());
                 }
                 // RFC 9110, section 15.2: an HTTP/1.0 client does not know them.
-                if exchange.request.version == Version::Http11 {
+                if exchange.request.head.version == Version::Http11 {
                     response_headers::write_interim(
                         &mut exchange.response,
                         &facts,
@@ -462,7 +465,7 @@ fn read_heads(
 
 /// Puts the request's head, with the Host this backend is to see, before its body.
 fn write_head(exchange: &mut Exchange, backend: &Backend) {
-    let request = &exchange.request;
+    let request = &exchange.request.head;
     let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
     let host = upstream.and_then(|upstream| match &upstream.host {
         Host::Preserve if request.host().is_some() => None,

@@ -1,7 +1,7 @@
 //! A response's head on its way to the client: what concerns the backend's connection is removed, and
 //! what frames the body on the client's is written.
 
-use super::hop_by_hop::remove_named_by_connection;
+use crate::admit::remove_named_by_connection;
 use crate::http1::{Framing, ResponseFacts};
 use crate::message::{Fields, Known, ResponseHead, Version};
 use crate::relay::Encoding;
