@@ -1,11 +1,12 @@
 //! Reading a tree without ever stopping: a [`Section`] is a table whose keys are known. Whatever is wrong becomes
 //! a report and `None`, and reading goes on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::item::Item;
+use super::origins::Origins;
 use super::report::{Code, Draft, Report, Severity};
 use super::shapes::Shape;
 use super::source::{Place, SourceFile};
@@ -17,6 +18,9 @@ use super::unknown;
 pub(crate) struct Cx {
     files: Vec<Arc<SourceFile>>,
     drafts: RefCell<Vec<Draft>>,
+    n_errors: Cell<usize>,
+    /// Places with the name they will be asked for by.
+    marked: RefCell<Vec<(String, Place)>>,
 }
 
 impl Cx {
@@ -41,7 +45,20 @@ impl Cx {
     }
 
     pub(crate) fn report(&self, draft: Draft) {
+        if draft.severity == Severity::Error {
+            self.n_errors.set(self.n_errors.get() + 1);
+        }
         self.drafts.borrow_mut().push(draft);
+    }
+
+    /// How many errors were reported so far: one that has grown says that something in between is wrong.
+    pub(crate) fn n_errors(&self) -> usize {
+        self.n_errors.get()
+    }
+
+    /// Remembers where `name` stands, a key of [`super::schema::Places`].
+    pub(crate) fn mark(&self, name: String, place: Place) {
+        self.marked.borrow_mut().push((name, place));
     }
 
     /// `path` as written at `place`: relative ones start at the directory of the file that names them.
@@ -50,8 +67,8 @@ impl Cx {
         std::path::absolute(&joined).unwrap_or(joined)
     }
 
-    /// All that was found. Where a text has syntax errors, what they may have caused themselves is left out.
-    pub(crate) fn into_report(self) -> Report {
+    /// All that was found, and where things stand. Where a text has syntax errors, what they may have caused themselves is left out.
+    pub(crate) fn into_parts(self) -> (Report, Origins) {
         let mut drafts = self.drafts.into_inner();
         let line = |place: Place| {
             let file = &self.files[place.file];
@@ -68,7 +85,8 @@ impl Cx {
             };
             drafts.retain(|draft| syntax(draft) || !caused(draft));
         }
-        Report::new(drafts, self.files)
+        let origins = Origins::new(self.files.clone(), self.marked.into_inner());
+        (Report::new(drafts, self.files), origins)
     }
 }
 

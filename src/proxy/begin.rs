@@ -61,7 +61,7 @@ impl Connection {
         self.inbox.append(&mut exchange.upload.surplus);
         if let Ok(entry) = entered {
             let snapshot = Rc::clone(&snapshot);
-            exchange.hold = Some(Hold::Pinned { snapshot, listener: index, entry });
+            exchange.hold = Some(Hold::Pinned { snapshot, listener: index, entry, target: 0 });
         }
         if self.over_limit {
             return Err(Reason::RateLimited);

@@ -62,7 +62,7 @@ impl Connection {
             request_id: &request.id,
             listener,
             route: policy.map(|policy| &*policy.route),
-            upstream: policy.map(|policy| &*policy.upstream),
+            upstream: policy.and_then(|policy| policy.upstream.as_deref()),
             names_json: policy.map(|policy| &*policy.names_json),
             backend: record.backend.as_ref().map(|backend| &*backend.label),
             attempts: record.attempts,

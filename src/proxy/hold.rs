@@ -12,8 +12,8 @@ use crate::snapshot::{Listener, Policy, RouteEntry, Upstream};
 pub(super) enum Hold {
     /// No route was found (yet).
     Listener(Pinned, usize),
-    /// The snapshot, with the indexes of listener and route.
-    Pinned { snapshot: Pinned, listener: usize, entry: usize },
+    /// The snapshot, with the indexes of listener and route, and of the target that a split chose.
+    Pinned { snapshot: Pinned, listener: usize, entry: usize, target: usize },
     /// The policy alone.
     Policy(Arc<Policy>, pool::Policy),
 }
@@ -28,24 +28,29 @@ impl Hold {
         }
     }
 
-    fn entry(&self) -> Option<&RouteEntry> {
+    pub(super) fn entry(&self) -> Option<&RouteEntry> {
         match self {
             Hold::Pinned { entry, .. } => self.listener().map(|listener| &listener.entries[*entry]),
             Hold::Listener(..) | Hold::Policy(..) => None,
         }
     }
 
-    pub(super) fn policy(&self) -> Option<&Policy> {
+    fn policy_shared(&self) -> Option<&Arc<Policy>> {
         match self {
             Hold::Policy(policy, _) => Some(policy),
-            _ => self.entry().map(|entry| &*entry.policy),
+            Hold::Pinned { target, .. } => self.entry()?.policy(*target),
+            Hold::Listener(..) => None,
         }
+    }
+
+    pub(super) fn policy(&self) -> Option<&Policy> {
+        self.policy_shared().map(|policy| &**policy)
     }
 
     pub(super) fn upstream(&self) -> Option<&Upstream> {
         match self {
-            Hold::Pinned { snapshot, .. } => {
-                self.entry().map(|entry| &*snapshot.upstreams[entry.upstream])
+            Hold::Pinned { snapshot, target, .. } => {
+                self.entry()?.target(*target).map(|target| &*snapshot.upstreams[target.upstream])
             }
             Hold::Listener(..) | Hold::Policy(..) => None,
         }
@@ -61,8 +66,10 @@ impl Hold {
 
     /// Lets go of the snapshot.
     pub(super) fn unpin(&mut self) {
-        if let (Some(entry), Some(pool)) = (self.entry(), self.pool()) {
-            *self = Hold::Policy(Arc::clone(&entry.policy), pool);
+        if let (Hold::Pinned { .. }, Some(policy), Some(pool)) =
+            (&*self, self.policy_shared(), self.pool())
+        {
+            *self = Hold::Policy(Arc::clone(policy), pool);
         }
     }
 }
