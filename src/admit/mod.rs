@@ -14,12 +14,14 @@ mod client;
 mod fields;
 mod hop_by_hop;
 mod request;
+mod response;
 mod target;
 
 pub use client::{is_trusted, peer_ip};
 pub use fields::From;
 pub use hop_by_hop::remove_named_by_connection;
 pub use request::{REQUEST_ID_BYTES_MAX, Request};
+pub use response::on_response;
 
 use crate::error::Reason;
 use crate::http1::Framing;
