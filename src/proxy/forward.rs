@@ -467,7 +467,9 @@ fn read_heads(
 fn write_head(exchange: &mut Exchange, backend: &Backend) {
     let request = &exchange.request.head;
     let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    let rewritten = &exchange.request.backend_host[..];
     let host = upstream.and_then(|upstream| match &upstream.host {
+        _ if !rewritten.is_empty() => Some(rewritten),
         Host::Preserve if request.host().is_some() => None,
         Host::Preserve | Host::Backend => authority_of(upstream, backend),
         Host::Literal(host) => Some(host.as_bytes()),
@@ -493,6 +495,6 @@ pub(super) fn timeouts(exchange: &Exchange) -> ExchangeTimeouts {
     policy.map_or_else(ExchangeTimeouts::off, |policy| policy.timeouts)
 }
 
-fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {
+pub(super) fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {
     Some(exchange.record.started? + total?)
 }
