@@ -6,6 +6,8 @@ use super::{Config, Failure, Loaded, Report, Severity, Source, load_with};
 
 mod cases;
 mod files;
+mod origins;
+mod reach;
 mod reference;
 mod values;
 
