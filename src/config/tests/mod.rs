@@ -9,6 +9,7 @@ mod files;
 mod origins;
 mod reach;
 mod reference;
+mod routes;
 mod values;
 
 /// The smallest useful configuration, in parts. What a test's text has not, is appended to it.
