@@ -10,6 +10,7 @@
 //!          the route's own answer, or its rewrite → a backend is looked for
 //! ```
 
+mod backend_host;
 mod client;
 mod fields;
 mod hop_by_hop;
@@ -17,6 +18,7 @@ mod request;
 mod response;
 mod target;
 
+pub use backend_host::{backend_host, mirror_host};
 pub use client::{is_trusted, peer_ip};
 pub use fields::From;
 pub use hop_by_hop::remove_named_by_connection;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::forward::{Started, Wait};
 use super::hold::Hold;
+use super::mirror::Planned;
 use crate::admit::Request;
 use crate::backend::{Backend, Tried};
 use crate::error::Reason;
@@ -32,6 +33,8 @@ pub(super) struct Exchange {
     pub(super) wait: Wait,
     /// The response that has begun.
     pub(super) started: Option<Started>,
+    /// A copy for another upstream, until the upload is over.
+    pub(super) mirror: Option<Planned>,
     pub(super) record: Record,
     /// What the exchange keeps alive of the configuration.
     pub(super) hold: Option<Hold>,
@@ -44,6 +47,7 @@ impl Exchange {
         self.tried = Tried::default();
         self.wait = Wait::default();
         self.started = None;
+        self.mirror = None;
         self.response.clear();
         self.upload.release(resources);
         self.download.release(resources);
