@@ -11,18 +11,23 @@ use std::io;
 use std::path::PathBuf;
 
 mod address;
+mod bodies;
 mod check;
 mod defaults;
 mod env;
+mod expressions;
+mod fields;
 mod foreign;
 mod hosts;
 mod include;
 mod item;
 mod lints;
+mod networks;
 mod origins;
 mod paths;
 mod planned;
 mod reader;
+mod references;
 pub mod regex;
 mod report;
 mod schema;
@@ -31,6 +36,7 @@ mod shapes;
 mod source;
 mod syntax;
 pub mod template;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -45,6 +51,9 @@ pub use template::Template;
 
 /// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
 pub const BALANCES: &[&str] = sections::BALANCES;
+
+/// The kinds that a filter can be; the registry in `crate::filter` has exactly these.
+pub const FILTER_KINDS: &[&str] = sections::FILTER_KINDS;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]

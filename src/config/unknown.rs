@@ -99,7 +99,7 @@ pub(crate) fn closest<'a>(
     let bound = (word.chars().count() / 3).clamp(1, 4);
     let distance = |candidate: &str| match candidate.len() >= 4 && word.starts_with(candidate) {
         true => bound,
-        false => strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+        false => strsim::damerau_levenshtein(&word, &candidate.to_lowercase().replace('-', "_")),
     };
     candidates
         .map(|candidate| (distance(candidate), candidate))
