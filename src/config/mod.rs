@@ -22,6 +22,7 @@ mod hosts;
 mod include;
 mod item;
 mod lints;
+mod misplaced;
 mod networks;
 mod origins;
 mod paths;
