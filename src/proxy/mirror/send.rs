@@ -129,7 +129,8 @@ impl Copy {
             if decoder.is_done() {
                 return Ok(taken == read.len());
             }
-            (spill.clear(), read.clear());
+            spill.clear();
+            read.clear();
             let idle = self.upstream.timeouts.response_idle;
             let reading = self.read_some(stream, &mut read);
             match within(idle, Reason::ResponseTimeout, reading).await? {
