@@ -11,6 +11,7 @@
 //! ```
 
 mod answer;
+mod backend_host;
 mod client;
 mod fields;
 mod filters;
@@ -28,6 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use answer::is_bodiless;
+pub use backend_host::{backend_host, mirror_host};
 pub use client::{is_trusted, peer_ip};
 pub use fields::From;
 pub use hop_by_hop::remove_named_by_connection;

@@ -10,7 +10,6 @@ use crate::snapshot::{Policy, RouteEntry};
 /// answered; empty for an answer of our own.
 ///
 /// Returns what the body has to go through, if anything; see [`filter::on_response`].
-#[inline]
 pub fn on_response(
     request: &mut Request,
     head: &mut ResponseHead,
@@ -18,9 +17,6 @@ pub fn on_response(
     policy: &Policy,
     backend: &str,
 ) -> Option<Box<dyn Transform>> {
-    if request.n_passed == 0 {
-        return None;
-    }
     let n_passed = request.n_passed.min(entry.filters.len()).min(request.slots.len());
     let facts = facts(request.client, (&request.host, &request.id), policy, backend);
     filter::on_response(

@@ -81,6 +81,12 @@ fn every_kind_has_a_name_of_its_own_and_builds() {
     assert!(examples().iter().all(|example| build(example).is_some()));
 }
 
+#[test]
+fn the_kinds_are_those_that_the_configuration_reads() {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    assert_eq!(names, config::FILTER_KINDS);
+}
+
 /// Field lines as odd as the codec lets through.
 fn odd_fields() -> impl Strategy<Value = Vec<(String, String)>> {
     let name =

@@ -174,7 +174,13 @@ impl Connection {
 }
 
 /// Lets the filters that saw the request see the response.
-fn filter_response(exchange: &mut Exchange, backend: &Backend) -> Option<Box<dyn Transform>> {
+pub(super) fn filter_response(
+    exchange: &mut Exchange,
+    backend: &Backend,
+) -> Option<Box<dyn Transform>> {
+    if exchange.request.n_passed == 0 {
+        return None;
+    }
     let entry = exchange.hold.as_ref()?.entry()?;
     let policy = exchange.hold.as_ref()?.policy()?;
     admit::on_response(&mut exchange.request, &mut exchange.response, entry, policy, &backend.label)

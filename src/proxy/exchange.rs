@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::forward::{Started, Wait};
 use super::hold::Hold;
+use super::mirror::Planned;
 use crate::admit::{Request, Step};
 use crate::backend::{Backend, Tried};
 use crate::error::Reason;
@@ -34,6 +35,8 @@ pub(super) struct Exchange {
     pub(super) wait: Wait,
     /// The response that has begun.
     pub(super) started: Option<Started>,
+    /// A copy for another upstream, until the upload is over.
+    pub(super) mirror: Option<Planned>,
     pub(super) record: Record,
     /// What the exchange keeps alive of the configuration.
     pub(super) hold: Option<Hold>,
@@ -47,6 +50,7 @@ impl Exchange {
         self.wait = Wait::default();
         self.started = None;
         self.detour = None;
+        self.mirror = None;
         self.response.clear();
         self.upload.release(resources);
         self.download.release(resources);

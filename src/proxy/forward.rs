@@ -11,18 +11,19 @@ use super::connection::Connection;
 use super::exchange::Exchange;
 use super::held_back;
 use super::hold::Hold;
+use super::mirror;
 use super::response_headers;
 use super::timer::earlier;
+use crate::admit;
 use crate::backend::{Backend, Candidates, Permit};
 use crate::balance::Hint;
-use crate::config::{ExchangeTimeouts, Host};
+use crate::config::ExchangeTimeouts;
 use crate::error::Reason;
 use crate::http1::{Expectation, Parsed, ResponseFacts, parse_response};
 use crate::message::Version;
 use crate::net::{self, Stream};
 use crate::pool;
 use crate::relay::{Buffer, PumpError, Waiting};
-use crate::snapshot::Upstream;
 
 /// Tries of one request, whatever became of each.
 const TRIES_MAX: u32 = 5;
@@ -109,6 +110,7 @@ impl Connection {
         let mut last = Reason::NoBackend;
         let mut n_refusals = 0;
         let mut same: Option<Permit> = None;
+        mirror::plan(self.worker(), exchange);
         for _ in 0..TRIES_MAX {
             let fresh = same.is_some();
             let Some(permit) = same.take().or_else(|| self.pick(exchange)) else {
@@ -286,6 +288,7 @@ impl Connection {
                 if exchange.upload.data_bytes > 0 {
                     exchange.wait.sent = Some(Instant::now());
                 }
+                mirror::launch(self.worker(), exchange);
             }
             // The backend may have answered before it stopped reading: see what it says.
             Poll::Ready(Err(PumpError::Sink(_))) => exchange.wait.upload_broken = true,
@@ -465,24 +468,13 @@ fn read_heads(
 
 /// Puts the request's head, with the Host this backend is to see, before its body.
 fn write_head(exchange: &mut Exchange, backend: &Backend) {
-    let request = &exchange.request.head;
+    let request = &exchange.request;
     let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
-    let rewritten = &exchange.request.backend_host[..];
-    let host = upstream.and_then(|upstream| match &upstream.host {
-        _ if !rewritten.is_empty() => Some(rewritten),
-        Host::Preserve if request.host().is_some() => None,
-        Host::Preserve | Host::Backend => authority_of(upstream, backend),
-        Host::Literal(host) => Some(host.as_bytes()),
-    });
+    let host = upstream.and_then(|upstream| admit::backend_host(request, upstream, backend));
     exchange.upload.set_head(|out| {
-        request.write_to(host, out);
+        request.head.write_to(host, out);
         out.extend_from_slice(b"\r\n");
     });
-}
-
-fn authority_of<'a>(upstream: &'a Upstream, backend: &Backend) -> Option<&'a [u8]> {
-    let member = upstream.members.iter().find(|member| member.backend.id == backend.id)?;
-    Some(member.authority.as_bytes())
 }
 
 /// RFC 9110, section 9.2.2.

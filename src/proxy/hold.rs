@@ -60,6 +60,13 @@ impl Hold {
         }
     }
 
+    /// Where copies go, and which share of all requests.
+    pub(super) fn mirror(&self) -> Option<(&Arc<Upstream>, u32)> {
+        let Hold::Pinned { snapshot, .. } = self else { return None };
+        let mirror = self.entry()?.mirror?;
+        Some((&snapshot.upstreams[mirror.upstream], mirror.at_most))
+    }
+
     /// How connections to this upstream are kept.
     pub(super) fn pool(&self) -> Option<pool::Policy> {
         match self {

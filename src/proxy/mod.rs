@@ -6,6 +6,7 @@
 //! serve ─ connection   wait for a head, one exchange after the other, linger, close
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick → pool or dial → send → response head        | again | 502 503 504
+//!         mirror         a copy to another upstream, that nobody waits for
 //!         response_headers
 //!         deliver      body to the client, connection back to the pool   | cut
 //!         tunnel       after a 101: bytes both ways
@@ -23,6 +24,7 @@ mod forward;
 mod held_back;
 mod hold;
 mod log_lines;
+mod mirror;
 mod respond;
 mod response_headers;
 mod timer;

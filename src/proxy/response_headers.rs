@@ -74,9 +74,13 @@ pub(super) fn write_interim(head: &mut ResponseHead, facts: &ResponseFacts, out:
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a 101, which keeps its `Upgrade`.
-pub(super) fn write_switching(head: &mut ResponseHead, facts: &ResponseFacts, out: &mut Vec<u8>) {
+/// As [`strip`] for a 101, which keeps its `Upgrade`.
+pub(super) fn strip_switching(head: &mut ResponseHead, facts: &ResponseFacts) {
     remove(&mut head.fields, facts, false, true);
+}
+
+/// Writes a stripped 101.
+pub(super) fn write_switching(head: &ResponseHead, out: &mut Vec<u8>) {
     head.write_to(out);
     out.extend_from_slice(b"connection: upgrade\r\n\r\n");
 }

@@ -232,6 +232,7 @@ fn build(
         balancer: (strategy.build)(n_workers),
         pool: pool::Policy::share(&upstream.pool, n_workers),
         host: upstream.host.clone(),
+        timeouts: upstream.default_timeouts.overridden_by(&upstream.timeouts),
     })
 }
 

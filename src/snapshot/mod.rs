@@ -116,6 +116,8 @@ pub struct Upstream {
     pub pool: pool::Policy,
     /// The Host that backends see.
     pub host: Host,
+    /// Its timeouts over the defaults: those of mirrored requests, which no listener and no route has a say in.
+    pub timeouts: ExchangeTimeouts,
 }
 
 /// The access log as a snapshot knows it.
