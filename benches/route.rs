@@ -10,7 +10,7 @@ use forebay::route::{RouteTable, Subject, normalize, normalize_host};
 mod support;
 
 fn find(c: &mut Criterion) {
-    let table = RouteTable::compile(&support::specs(10_000));
+    let table = RouteTable::compile(&support::specs(10_000)).expect("a table");
     let mut group = c.benchmark_group("route/find among 10 000");
     for (name, host, path) in [
         ("prefix", "host-777.example.test", "/api/v3/items/42/comments"),

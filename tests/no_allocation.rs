@@ -23,7 +23,7 @@ fn the_counter_sees_an_allocation() {
 
 #[test]
 fn finding_a_route_among_ten_thousand_allocates_nothing() {
-    let table = RouteTable::compile(&support::specs(10_000));
+    let table = RouteTable::compile(&support::specs(10_000)).expect("a table");
     let (mut host, mut matched, mut forward) = (Vec::new(), Vec::new(), Vec::new());
     let count = allocations(|| {
         for (raw_host, raw_path, expected) in [

@@ -13,7 +13,7 @@ use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set};
 use crate::log::{Writer, names_json};
 use crate::pool;
-use crate::route::{RouteSpec, RouteTable};
+use crate::route::{BadPattern, RouteSpec, RouteTable};
 
 /// A compiled configuration that nobody reads yet. Dropping it leaves everything as it was.
 #[derive(Debug)]
@@ -51,6 +51,13 @@ pub enum CompileError {
         /// The name that nothing has.
         name: String,
     },
+    /// An expression that checking should have refused.
+    Pattern {
+        /// The route that has it.
+        route: String,
+        /// What is wrong with it.
+        error: BadPattern,
+    },
 }
 
 impl std::fmt::Display for CompileError {
@@ -69,6 +76,7 @@ impl std::fmt::Display for CompileError {
                 )
             }
             CompileError::Unknown { what, name } => write!(f, "there is no {what} named {name}"),
+            CompileError::Pattern { route, error } => write!(f, "route {route}: {error}"),
         }
     }
 }
@@ -102,7 +110,11 @@ pub fn compile(
         index_of.get(name).copied().ok_or_else(unknown)
     });
     let targets: Vec<usize> = targets.collect::<Result<_, _>>()?;
-    let table = Arc::new(RouteTable::compile(&specs(config)));
+    let table = RouteTable::compile(&specs(config)).map_err(|error| CompileError::Pattern {
+        route: config.routes[error.route].name.clone(),
+        error,
+    })?;
+    let table = Arc::new(table);
     let names: Vec<Arc<str>> =
         config.routes.iter().map(|route| route.name.as_str().into()).collect();
     let mut listeners = Vec::new();
