@@ -8,7 +8,7 @@ use crate::hash::Map;
 
 use super::bucket::{Bucket, Leaf, PathLeaves};
 use super::conditions::{Matcher, Patterns};
-use super::expressions::Expressions;
+use super::expressions::{Built, Expressions};
 use super::table::Entry;
 use super::{BadPattern, RouteSpec, RouteTable};
 
@@ -107,10 +107,11 @@ impl<'a> Draft<'a> {
     }
 
     /// The table, of the list that the routes came from.
-    pub(super) fn finish(self, specs: &[RouteSpec]) -> Result<RouteTable, BadPattern> {
+    pub(super) fn finish(self, specs: &'a [RouteSpec]) -> Result<RouteTable, BadPattern> {
         let mut table = self.table;
+        let mut built = Built::default();
         for draft in self.buckets {
-            let bucket = draft.finish(&mut table.entries, specs)?;
+            let bucket = draft.finish(&mut table.entries, specs, &mut built)?;
             table.buckets.push(bucket);
         }
         let highest = table.buckets.iter().map(|bucket| bucket.priority_max).max();
@@ -119,8 +120,13 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl DraftBucket<'_> {
-    fn finish(self, entries: &mut Vec<Entry>, specs: &[RouteSpec]) -> Result<Bucket, BadPattern> {
+impl<'a> DraftBucket<'a> {
+    fn finish(
+        self,
+        entries: &mut Vec<Entry>,
+        specs: &'a [RouteSpec],
+        built: &mut Built<'a>,
+    ) -> Result<Bucket, BadPattern> {
         let start = entries.len() as u32;
         let mut bucket = Bucket { any: leaf(self.any, entries), ..Bucket::default() };
         bucket.paths.reserve(self.paths.len());
@@ -136,7 +142,7 @@ impl DraftBucket<'_> {
         }
         if !self.expressions.is_empty() {
             let leaf = leaf(self.expressions, entries);
-            bucket.expressions = Some(Box::new(expressions(leaf, entries, specs)?));
+            bucket.expressions = Some(Box::new(expressions(leaf, entries, specs, built)?));
         }
         bucket.all = Leaf { start, end: entries.len() as u32 };
         let priorities = bucket.all.of(entries).iter().map(|entry| entry.priority);
@@ -154,20 +160,20 @@ fn leaf(mut routes: Vec<Ranked>, entries: &mut Vec<Entry>) -> Leaf {
     Leaf { start, end: entries.len() as u32 }
 }
 
-fn expressions(
+fn expressions<'a>(
     leaf: Leaf,
     entries: &[Entry],
-    specs: &[RouteSpec],
+    specs: &'a [RouteSpec],
+    built: &mut Built<'a>,
 ) -> Result<Expressions, BadPattern> {
     let routes = leaf.of(entries).iter().map(|entry| entry.route as usize);
-    let texts: Vec<&str> = routes
-        .clone()
+    let texts: Vec<&'a str> = routes
         .map(|route| match &specs[route].path {
             PathPattern::Regex(text) => text.as_str(),
             _ => "",
         })
         .collect();
-    Expressions::compile(&texts, leaf.start).map_err(|(position, why)| BadPattern {
+    Expressions::compile(&texts, leaf.start, built).map_err(|(position, why)| BadPattern {
         route: leaf.of(entries)[position].route as usize,
         pattern: texts[position].to_owned(),
         why,

@@ -5,18 +5,23 @@
 //! lazily built automata are the library's: one per thread that has searched, each of bounded size.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
-use regex_automata::meta::{BuildError, Config, Regex};
+use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, PatternID};
 
 use crate::config::regex::{COMPILED_BYTES_MAX, anchored};
+use crate::hash::Map;
 
 use super::bucket::{Leaf, PathRank};
 use super::table::{Entry, Visitor};
 
 /// Expressions in one set: more would make the automaton's states large and slow to build.
 pub(super) const SET_LEN_MAX: usize = 64;
+
+/// Sets that were built already, by their texts: a route with many hosts stands in as many buckets.
+pub(super) type Built<'a> = Map<Vec<&'a str>, Arc<Regex>>;
 
 /// All path expressions of a bucket, in the order of their leaf.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ pub(super) struct Expressions {
 /// Neighbours that are searched together.
 #[derive(Debug)]
 struct Set {
-    regex: Regex,
+    regex: Arc<Regex>,
     /// Their places among the entries of the table.
     places: Range<u32>,
 }
@@ -37,7 +42,11 @@ impl Expressions {
     ///
     /// # Errors
     /// The position of a text that is no expression or too large, and why.
-    pub(super) fn compile(texts: &[&str], first: u32) -> Result<Self, (usize, String)> {
+    pub(super) fn compile<'a>(
+        texts: &[&'a str],
+        first: u32,
+        built: &mut Built<'a>,
+    ) -> Result<Self, (usize, String)> {
         let mut sets = Vec::new();
         for (chunk, texts) in texts.chunks(SET_LEN_MAX).enumerate() {
             let position = chunk * SET_LEN_MAX;
@@ -47,7 +56,7 @@ impl Expressions {
                     return Err((position + offset, error.to_string()));
                 }
             }
-            add(texts, position, first, &mut sets)?;
+            add(texts, position, first, built, &mut sets)?;
         }
         Ok(Expressions { sets })
     }
@@ -108,33 +117,40 @@ impl Set {
 }
 
 /// Adds `texts` as one set, or as halves when they are too large together.
-fn add(
-    texts: &[&str],
+fn add<'a>(
+    texts: &[&'a str],
     position: usize,
     first: u32,
+    built: &mut Built<'a>,
     sets: &mut Vec<Set>,
 ) -> Result<(), (usize, String)> {
-    match build(texts) {
+    let regex = match built.get(texts) {
+        Some(regex) => Ok(Arc::clone(regex)),
+        None => build(texts).map(Arc::new),
+    };
+    match regex {
         Ok(regex) => {
+            built.insert(texts.to_vec(), Arc::clone(&regex));
             let start = first + position as u32;
             sets.push(Set { regex, places: start..start + texts.len() as u32 });
             Ok(())
         }
-        Err(error) if texts.len() == 1 => Err((position, error.to_string())),
+        Err(error) if texts.len() == 1 => Err((position, error)),
         Err(_) => {
             let (left, right) = texts.split_at(texts.len() / 2);
-            add(left, position, first, sets)?;
-            add(right, position + left.len(), first, sets)
+            add(left, position, first, built, sets)?;
+            add(right, position + left.len(), first, built, sets)
         }
     }
 }
 
-fn build(texts: &[&str]) -> Result<Regex, BuildError> {
+fn build(texts: &[&str]) -> Result<Regex, String> {
     let whole: Vec<String> = texts.iter().map(|text| anchored(text)).collect();
     Regex::builder()
         .syntax(dialect())
         .configure(Config::new().utf8_empty(false).nfa_size_limit(Some(COMPILED_BYTES_MAX)))
         .build_many(&whole)
+        .map_err(|error| error.to_string())
 }
 
 /// As [`crate::config::regex`] reads expressions.

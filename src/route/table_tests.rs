@@ -163,3 +163,73 @@ fn prefixes_longer_than_the_length_mask_are_found() {
         ],
     );
 }
+
+#[test]
+fn a_higher_priority_wins_over_every_other_part_of_the_rank() {
+    let mut specs = [
+        spec(&["a.x"], "=/p/q"),
+        spec(&["a.x"], "^/p"),
+        spec(&["*.x"], "^/p"),
+        spec(&[], ""),
+        spec(&["a.x"], ""),
+    ];
+    let expect = |specs: &[RouteSpec], expected| check(specs, &[("a.x", "/p/q", Some(expected))]);
+    expect(&specs, 0);
+    for higher in 0..specs.len() {
+        for priority in [1, i32::MAX] {
+            specs[higher].priority = priority;
+            expect(&specs, higher);
+        }
+        specs[higher].priority = 0;
+    }
+    // The second best is still found behind a lower one, and the lowest of all when it is alone.
+    specs[0].priority = i32::MIN;
+    expect(&specs, 1);
+    specs[4].priority = 1;
+    specs[3].priority = 2;
+    specs[2].priority = -5;
+    expect(&specs, 3);
+    check(&specs[..1], &[("a.x", "/p/q", Some(0)), ("a.x", "/p", None)]);
+}
+
+#[test]
+fn a_higher_priority_whose_conditions_fail_is_passed_by() {
+    let mut specs = [spec(&["a"], "^/p"), spec(&[], ""), spec(&[], "^/p")];
+    specs[1].priority = 1;
+    specs[1].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/x", Some(0)), ("b", "/p/x", Some(2)), ("b", "/", None)]);
+}
+
+#[test]
+fn more_conditions_win_and_failing_ones_fall_through_all_the_way() {
+    let mut specs = [
+        spec(&["a"], "^/p"),
+        spec(&["a"], "^/p"),
+        spec(&["a"], "^/p/q"),
+        spec(&["a"], "=/p/q"),
+        spec(&[], ""),
+    ];
+    specs[1].conditions.methods = methods(&["GET"]);
+    check(&specs, &[("a", "/p", Some(1)), ("a", "/p/q", Some(3))]);
+    specs[3].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(2))]);
+    specs[2].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(1))]);
+    specs[1].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(0))]);
+    specs[0].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(4))]);
+}
+
+fn methods(methods: &[&str]) -> Option<crate::config::MethodCondition> {
+    let methods = methods.iter().map(|method| (*method).to_owned()).collect();
+    Some(crate::config::MethodCondition { methods, negated: false })
+}
+
+#[test]
+fn an_expression_stands_between_prefixes_and_no_path() {
+    let mut specs = [spec(&["a"], ""), spec(&["a"], ""), spec(&["a"], "^"), spec(&[], "=/x/1")];
+    specs[1].path = PathPattern::Regex("/x/[0-9]+".into());
+    check(&specs, &[("a", "/x/1", Some(2)), ("b", "/x/1", Some(3))]);
+    check(&specs[..2], &[("a", "/x/1", Some(1)), ("a", "/x/y", Some(0)), ("b", "/x/1", None)]);
+}
