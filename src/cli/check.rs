@@ -6,7 +6,7 @@ use crate::config::{self, Failure, Loaded, Report, Source};
 pub(super) fn check(arguments: &CheckArguments) -> Outcome {
     let file = arguments.file.display();
     match config::load(&Source::File(arguments.file.clone())) {
-        Ok(Loaded { config, warnings }) => {
+        Ok(Loaded { config, warnings, .. }) => {
             show(&warnings, arguments.json);
             if !arguments.json {
                 let listeners = count(config.listeners.len(), "listener");
