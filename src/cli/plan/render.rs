@@ -95,3 +95,12 @@ fn goes(n: u64) -> String {
 fn becomes(n: u64) -> String {
     if n == 1 { "1 becomes".into() } else { format!("{n} become") }
 }
+
+/// Routes that lose what they match to others, and did not before.
+pub(super) fn shadowed(findings: &[String]) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let lines: String = findings.iter().map(|finding| format!("  ! {finding}\n")).collect();
+    format!("shadowed\n{lines}")
+}
