@@ -12,16 +12,24 @@ use crate::snapshot::Split;
 
 /// The index of the target that `head`, as received, goes to.
 pub(super) fn choose(split: &Split, head: &RequestHead, rng: &mut Rng) -> usize {
-    let value = match &split.by {
-        SplitBy::Random => None,
-        SplitBy::Header(name) => head.fields.named(name.as_bytes()),
-        SplitBy::Cookie(name) => cookie_values(&head.fields, name.as_bytes()).next(),
-    };
-    let point = match value {
+    let point = match value(split, head) {
         Some(value) => xxh3_64_with_seed(value, split.salt),
         None => rng.next_u64(),
     };
     at(split, point)
+}
+
+/// Whether a value in `head`, as received, decides.
+pub(super) fn is_decided(split: &Split, head: &RequestHead) -> bool {
+    value(split, head).is_some()
+}
+
+fn value<'a>(split: &Split, head: &'a RequestHead) -> Option<&'a [u8]> {
+    match &split.by {
+        SplitBy::Random => None,
+        SplitBy::Header(name) => head.fields.named(name.as_bytes()),
+        SplitBy::Cookie(name) => cookie_values(&head.fields, name.as_bytes()).next(),
+    }
 }
 
 /// The target in whose share `point`, of 2^64, lies.
