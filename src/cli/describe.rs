@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::config::{
-    Action, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides, FieldCondition, Filter,
-    ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern, Rewrite, Route, SplitBy,
-    Template, Upstream, ValuePattern,
+    Action, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides, FieldCondition,
+    Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern, Rewrite, Route,
+    SplitBy, Template, Upstream, ValuePattern,
 };
 
 /// Keys with their values, those that were not written left out.
@@ -149,7 +149,9 @@ pub(super) fn action(action: &Action) -> (&'static str, String) {
             };
             ("split", format!("{}{by}", shares.join(" : ")))
         }
-        Action::Redirect(redirect) => ("redirect", format!("{} to {}", redirect.status, redirect.to)),
+        Action::Redirect(redirect) => {
+            ("redirect", format!("{} to {}", redirect.status, redirect.to))
+        }
         Action::Respond(respond) => {
             ("respond", format!("{} with {} bytes", respond.status, respond.body.len()))
         }
@@ -187,14 +189,22 @@ pub(super) fn hosts(hosts: &[HostPattern]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn matching(path: &PathPattern, conditions: &Conditions) -> String {
-    let mut parts = Vec::new();
+/// `path_prefix /api`; empty: any.
+pub(super) fn path(path: &PathPattern) -> String {
     match path {
-        PathPattern::Any => {}
-        PathPattern::Exact(path) => parts.push(format!("path {path}")),
-        PathPattern::Prefix(path) if path.is_empty() => parts.push("path_prefix /".to_owned()),
-        PathPattern::Prefix(path) => parts.push(format!("path_prefix {path}")),
-        PathPattern::Regex(regex) => parts.push(format!("path_regex {regex}")),
+        PathPattern::Any => String::new(),
+        PathPattern::Exact(path) => format!("path {path}"),
+        PathPattern::Prefix(path) if path.is_empty() => "path_prefix /".to_owned(),
+        PathPattern::Prefix(path) => format!("path_prefix {path}"),
+        PathPattern::Regex(regex) => format!("path_regex {regex}"),
+    }
+}
+
+fn matching(path: &PathPattern, conditions: &Conditions) -> String {
+    let path = self::path(path);
+    let mut parts = Vec::new();
+    if !path.is_empty() {
+        parts.push(path);
     }
     if let Some(methods) = &conditions.methods {
         parts.push(format!("{}method {}", not(methods.negated), methods.methods.join("|")));
@@ -257,8 +267,14 @@ fn edits(edits: &HeaderEdits) -> String {
 
 /// What one level writes over the timeouts below it.
 pub(super) fn timeouts(written: &ExchangeTimeoutOverrides) -> String {
-    let ExchangeTimeoutOverrides { send_idle, connect, first_byte, response_idle, total, tunnel_idle } =
-        *written;
+    let ExchangeTimeoutOverrides {
+        send_idle,
+        connect,
+        first_byte,
+        response_idle,
+        total,
+        tunnel_idle,
+    } = *written;
     [
         ("connect", connect),
         ("first_byte", first_byte),

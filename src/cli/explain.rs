@@ -29,9 +29,8 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Outcome {
         from: arguments.from,
         listener: arguments.listener.clone(),
     };
-    let explanation = compile_offline(&config)
-        .map_err(|error| error.to_string())
-        .and_then(|snapshot| {
+    let explanation =
+        compile_offline(&config).map_err(|error| error.to_string()).and_then(|snapshot| {
             trial::explain(&snapshot, &config, &request).map_err(|error| error.to_string())
         });
     match explanation {
@@ -74,13 +73,15 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
     sheet.line("request", &format!("{} {} from {client}", request.method, request.url));
     sheet.line("listener", &with_place(config, "listener", &outcome.listener));
     if !outcome.path.is_empty() {
-        sheet.line("matched as", &format!("host {}, path {}", or_none(&outcome.host), outcome.path));
+        sheet
+            .line("matched as", &format!("host {}, path {}", or_none(&outcome.host), outcome.path));
     }
     if let Some(route) = &outcome.route {
         sheet.line("route", &with_place(config, "route", route));
     }
     for name in &outcome.filters {
-        let waits = if outcome.undecided.contains(name) { " (waits; taken to let it go on)" } else { "" };
+        let waits =
+            if outcome.undecided.contains(name) { " (waits; taken to let it go on)" } else { "" };
         sheet.line("filter", &format!("{}{waits}", with_place(config, "filter", name)));
     }
     if let Some(reason) = outcome.refused {
@@ -180,24 +181,20 @@ fn mistaken_host(config: &Config, explained: &Explanation) -> Option<String> {
     });
     let distance = |name: &str| strsim::damerau_levenshtein(name, &outcome.host);
     let closest = known.min_by_key(|name| distance(name))?;
-    (distance(closest) <= 2).then(|| {
-        format!("no route has the host `{}`; there is one for `{closest}`", outcome.host)
-    })
+    (distance(closest) <= 2)
+        .then(|| format!("no route has the host `{}`; there is one for `{closest}`", outcome.host))
 }
 
 /// Why each other route is not taken, in one line.
 fn reason(config: &Config, route: usize, verdict: &Verdict) -> String {
-    let facet = |wanted: &str| {
-        let facets = describe::route(&config.routes[route]);
-        facets.into_iter().find(|(key, _)| *key == wanted).map_or_else(String::new, |(_, v)| v)
-    };
+    let route = &config.routes[route];
     match verdict {
         Verdict::Wins => "taken".into(),
         Verdict::Outranked { by } => format!("matches too, outranked by {by}"),
         Verdict::Condition(what) => what.clone(),
-        Verdict::PathDiffers => format!("another path: {}", facet("match")),
+        Verdict::PathDiffers => format!("another path: {}", describe::path(&route.path)),
         Verdict::HostDiffers => {
-            let hosts = facet("hosts");
+            let hosts = describe::hosts(&route.hosts);
             let hosts: Vec<String> = hosts.split(", ").map(str::to_owned).collect();
             format!("another host: {}", shortened(&hosts, ", "))
         }

@@ -13,11 +13,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Colour, Failure, Loaded, Source};
 
 mod check;
+mod demo;
+mod demo_backend;
 mod describe;
 mod explain;
 mod plan;
-mod demo;
-mod demo_backend;
 mod run;
 
 /// How a command ended.

@@ -78,7 +78,8 @@ fn compare<T: PartialEq>(
     describe: fn(&T) -> Facets,
     changes: &mut Vec<Change>,
 ) {
-    let before: BTreeMap<&str, &T> = old.iter().map(|(name, thing)| (name.as_str(), *thing)).collect();
+    let before: BTreeMap<&str, &T> =
+        old.iter().map(|(name, thing)| (name.as_str(), *thing)).collect();
     let after: BTreeSet<&str> = new.iter().map(|(name, _)| name.as_str()).collect();
     let change = |name: &str, kind, keys| Change { what, name: name.to_owned(), kind, keys };
     for (name, thing) in new {
@@ -167,10 +168,7 @@ mod tests {
             let keys = change.keys.iter().map(|(key, old, new)| format!(" {key}: {old} > {new}"));
             keys.collect::<String>()
         };
-        changes
-            .iter()
-            .map(|c| format!("{:?} {} {}{}", c.kind, c.what, c.name, keys(c)))
-            .collect()
+        changes.iter().map(|c| format!("{:?} {} {}{}", c.kind, c.what, c.name, keys(c))).collect()
     }
 
     #[test]
@@ -184,13 +182,16 @@ mod tests {
             .replace("a.test", "c.test")
             .replace("name = \"b\"", "name = \"d\"")
             .replace(":9002", ":9003");
-        assert_eq!(told(&new), [
-            "Changed route a hosts: a.test > c.test",
-            "Added route d",
-            "Removed route b",
-            "Added backend u/127.0.0.1:9003",
-            "Removed backend u/127.0.0.1:9002",
-        ]);
+        assert_eq!(
+            told(&new),
+            [
+                "Changed route a hosts: a.test > c.test",
+                "Added route d",
+                "Removed route b",
+                "Added backend u/127.0.0.1:9003",
+                "Removed backend u/127.0.0.1:9002",
+            ]
+        );
     }
 
     #[test]

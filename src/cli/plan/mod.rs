@@ -74,7 +74,8 @@ fn newly_shadowed(old: &Loaded, new: &Loaded) -> Vec<String> {
 }
 
 fn replay_log(log: &Path, old: &Config, new: &Config) -> io::Result<Replay> {
-    let compiled = |config| compile_offline(config).map_err(|e: CompileError| io::Error::other(e.to_string()));
+    let compiled =
+        |config| compile_offline(config).map_err(|e: CompileError| io::Error::other(e.to_string()));
     let (before, after) = (compiled(old)?, compiled(new)?);
     let input: Box<dyn BufRead> = match log {
         log if log == Path::new("-") => {
@@ -95,7 +96,8 @@ fn replay_log(log: &Path, old: &Config, new: &Config) -> io::Result<Replay> {
 fn goes(snapshot: &Snapshot, config: &Config, line: &Line<'_>) -> Goes {
     let path = line.path.as_deref().unwrap_or_default();
     let host = line.host.as_deref().unwrap_or_default();
-    let is_recorded = |name: &str, value: &str| value != REDACTED && !name.eq_ignore_ascii_case("host");
+    let is_recorded =
+        |name: &str, value: &str| value != REDACTED && !name.eq_ignore_ascii_case("host");
     let recorded = line.headers.iter().filter(|(name, value)| is_recorded(name, value));
     let request = TestRequest {
         method: line.method.as_deref().unwrap_or_default().to_owned(),
@@ -110,9 +112,8 @@ fn goes(snapshot: &Snapshot, config: &Config, line: &Line<'_>) -> Goes {
     match trial::run(snapshot, config, &request) {
         Ok(outcome) => match (outcome.route, outcome.refused) {
             (_, Some(Reason::NoRoute)) => NO_ROUTE.to_owned(),
-            (_, Some(reason)) => {
-                status(reason).map_or_else(|| reason.to_string(), |status| format!("{status} {reason}"))
-            }
+            (_, Some(reason)) => status(reason)
+                .map_or_else(|| reason.to_string(), |status| format!("{status} {reason}")),
             (Some(route), None) => route,
             (None, None) => NO_ROUTE.to_owned(),
         },

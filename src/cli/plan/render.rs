@@ -69,9 +69,14 @@ pub(super) fn replay(replay: &Replay, log: &str) -> String {
         let _ = writeln!(text, "  … and {} more kinds", replay.moves.len() - MOVES_SHOWN_MAX);
     }
     if let Some(why) = &replay.first_skipped {
-        let _ = writeln!(text, "note: {} not understood; the first: {why}", counted(replay.skipped, "line"));
+        let _ = writeln!(
+            text,
+            "note: {} not understood; the first: {why}",
+            counted(replay.skipped, "line")
+        );
     } else if replay.skipped > 0 {
-        let _ = writeln!(text, "note: {} without a readable request", counted(replay.skipped, "line"));
+        let _ =
+            writeln!(text, "note: {} without a readable request", counted(replay.skipped, "line"));
     }
     if !replay.unrecorded.is_empty() {
         let _ = writeln!(

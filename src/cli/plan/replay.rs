@@ -134,11 +134,13 @@ fn example(line: &Line<'_>) -> String {
 
 /// Headers that routes of either configuration look at and the log of `recorder` does not record.
 pub(super) fn unrecorded(recorder: &Config, configs: [&Config; 2]) -> Vec<String> {
-    let recorded = |name: &str| {
-        recorder.log.access.as_ref().is_none_or(|access| {
+    let recorded = |name: &str| match &recorder.log.access {
+        Some(access) => {
             access.headers.iter().any(|known| known == name)
                 && !access.redact.iter().any(|known| known == name)
-        })
+        }
+        // The log is another one's, and most likely has what is recorded by default.
+        None => matches!(name, "user-agent" | "referer"),
     };
     let mut missing = BTreeSet::new();
     for route in configs.iter().flat_map(|config| &config.routes) {
