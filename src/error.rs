@@ -77,6 +77,8 @@ reasons! {
     FirstByteTimeout => "first_byte_timeout", Backend;
     /// The whole exchange took too long.
     TotalTimeout => "total_timeout", Backend;
+    /// A filter took too long to decide.
+    FilterTimeout => "filter_timeout", Proxy;
     /// The backend died in mid-body.
     UpstreamTruncated => "upstream_truncated", Backend;
     /// The backend stalled in mid-body.

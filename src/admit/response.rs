@@ -1,7 +1,8 @@
 //! The way back: the filters that let a request pass see its response, last one first.
 
 use super::Request;
-use crate::filter::{self, Facts, Transform};
+use super::filters::facts;
+use crate::filter::{self, Transform};
 use crate::message::ResponseHead;
 use crate::snapshot::{Policy, RouteEntry};
 
@@ -17,16 +18,7 @@ pub fn on_response(
     backend: &str,
 ) -> Option<Box<dyn Transform>> {
     let n_passed = request.n_passed.min(entry.filters.len()).min(request.slots.len());
-    let facts = Facts {
-        client: request.client,
-        host: &request.host,
-        request_id: &request.id,
-        scheme: "http",
-        listener: &policy.listener,
-        route: &policy.route,
-        upstream: policy.upstream.as_deref().unwrap_or_default(),
-        backend,
-    };
+    let facts = facts(request.client, (&request.host, &request.id), policy, backend);
     filter::on_response(
         &entry.filters[..n_passed],
         &mut request.slots[..n_passed],

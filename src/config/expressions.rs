@@ -22,7 +22,7 @@ fn tell(item: Item<'_>, text: &str, error: &::regex::Error) {
     let message = match error {
         ::regex::Error::CompiledTooBig(_) => {
             item.bad(
-                format!("{} becomes larger than 1MiB when it is compiled", shown(text)),
+                format!("{} becomes larger than 1MiB when it is compiled", in_quotes(text)),
                 "use smaller repetitions than {1000}",
             );
             return;
@@ -44,8 +44,16 @@ fn tell(item: Item<'_>, text: &str, error: &::regex::Error) {
         _ => "a character with a meaning of its own is itself after a backslash, as in '\\.'",
     };
     let place = fault(item, text, &message).unwrap_or(item.place());
-    let message = format!("{} is not a regular expression: {why}", shown(text));
+    let message = format!("{} is not a regular expression: {why}", in_quotes(text));
     item.bad_at(place, message, help);
+}
+
+/// The expression as it stands, if that fits into a line.
+fn in_quotes(text: &str) -> String {
+    match text.contains(char::is_control) {
+        true => shown(text),
+        false => format!("`{text}`"),
+    }
 }
 
 /// Where in the text the error is: the message marks it with `^` below the expression.

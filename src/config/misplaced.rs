@@ -105,6 +105,8 @@ const MISPLACED: &[(&str, &str, &str)] = &[
     ("route.respond", "content_type", "write headers = { content-type = \"text/html\" }"),
     ("route.split", "name", "write upstream = \"NAME\""),
     ("route.split", "percent", "write weight = 5: shares are those of the sum of weights"),
+    ("route.split", "cluster", "write upstream = \"NAME\""),
+    ("route.mirror", "cluster", "write upstream = \"NAME\""),
     ("route.mirror", "weight", "write percent = 1.0"),
     ("route.mirror", "share", "write percent = 1.0"),
     ("filter.NAME", "request", "write headers = { request = { set = { … } } }"),

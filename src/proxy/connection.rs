@@ -17,7 +17,7 @@ use super::hold::Hold;
 
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
-use crate::admit::{self, From};
+use crate::admit;
 use crate::error::Reason;
 use crate::http1::{HeadLimits, Parsed, parse_request};
 use crate::message::Version;
@@ -241,10 +241,8 @@ impl Connection {
     /// Gives a request whose head could not be read its id and its client, for the answer and the log.
     fn identify_refused(&self, exchange: &mut Exchange) {
         let Some((pin, _)) = self.gate.pin(self.worker()) else { return };
-        let trusted = admit::is_trusted(&pin.forwarding.trusted, self.peer);
-        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
-        let mut rng = self.worker().rng.borrow_mut();
-        admit::identify(&mut exchange.request, &pin.forwarding, from, &mut rng);
+        let (forwarding, rng) = (&pin.forwarding, &mut self.worker().rng.borrow_mut());
+        admit::identify(&mut exchange.request, forwarding, self.from(forwarding), rng);
     }
 
     fn begin_exchange(&self) -> Box<Exchange> {

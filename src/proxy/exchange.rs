@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::forward::{Started, Wait};
 use super::hold::Hold;
 use super::mirror::Planned;
-use crate::admit::Request;
+use crate::admit::{Request, Step};
 use crate::backend::{Backend, Tried};
 use crate::error::Reason;
 use crate::message::ResponseHead;
@@ -20,6 +20,8 @@ const IDLE_BUFFER_BYTES_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) request: Request,
+    /// What comes before a backend is looked for, or instead.
+    pub(super) detour: Option<Step>,
     pub(super) response: ResponseHead,
     /// Client to backend.
     pub(super) upload: Pump,
@@ -47,6 +49,7 @@ impl Exchange {
         self.tried = Tried::default();
         self.wait = Wait::default();
         self.started = None;
+        self.detour = None;
         self.mirror = None;
         self.response.clear();
         self.upload.release(resources);

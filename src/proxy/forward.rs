@@ -487,6 +487,6 @@ pub(super) fn timeouts(exchange: &Exchange) -> ExchangeTimeouts {
     policy.map_or_else(ExchangeTimeouts::off, |policy| policy.timeouts)
 }
 
-fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {
+pub(super) fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {
     Some(exchange.record.started? + total?)
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::worker::Pinned;
+use crate::admit::Place;
 use crate::pool;
 use crate::snapshot::{Listener, Policy, RouteEntry, Upstream};
 
@@ -12,8 +13,8 @@ use crate::snapshot::{Listener, Policy, RouteEntry, Upstream};
 pub(super) enum Hold {
     /// No route was found (yet).
     Listener(Pinned, usize),
-    /// The snapshot, with the indexes of listener and route, and of the target that a split chose.
-    Pinned { snapshot: Pinned, listener: usize, entry: usize, target: usize },
+    /// The snapshot, with the listener's index and the request's place on it.
+    Pinned { snapshot: Pinned, listener: usize, place: Place },
     /// The policy alone.
     Policy(Arc<Policy>, pool::Policy),
 }
@@ -30,7 +31,9 @@ impl Hold {
 
     pub(super) fn entry(&self) -> Option<&RouteEntry> {
         match self {
-            Hold::Pinned { entry, .. } => self.listener().map(|listener| &listener.entries[*entry]),
+            Hold::Pinned { place, .. } => {
+                self.listener().map(|listener| &listener.entries[place.entry])
+            }
             Hold::Listener(..) | Hold::Policy(..) => None,
         }
     }
@@ -38,7 +41,7 @@ impl Hold {
     fn policy_shared(&self) -> Option<&Arc<Policy>> {
         match self {
             Hold::Policy(policy, _) => Some(policy),
-            Hold::Pinned { target, .. } => self.entry()?.policy(*target),
+            Hold::Pinned { place, .. } => self.entry()?.policy(place.target),
             Hold::Listener(..) => None,
         }
     }
@@ -49,9 +52,10 @@ impl Hold {
 
     pub(super) fn upstream(&self) -> Option<&Upstream> {
         match self {
-            Hold::Pinned { snapshot, target, .. } => {
-                self.entry()?.target(*target).map(|target| &*snapshot.upstreams[target.upstream])
-            }
+            Hold::Pinned { snapshot, place, .. } => self
+                .entry()?
+                .target(place.target)
+                .map(|target| &*snapshot.upstreams[target.upstream]),
             Hold::Listener(..) | Hold::Policy(..) => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use crate::error::Reason;
+use crate::message::Version;
 
 /// How an answer is to look.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +14,7 @@ pub(super) struct Answer<'a> {
     /// A HEAD request gets the head only.
     pub(super) head_only: bool,
     pub(super) keep_alive: bool,
-    /// An HTTP/1.0 client must be told that the connection stays.
-    pub(super) http10: bool,
+    pub(super) version: Version,
 }
 
 /// The status for a reason; `None` where there is nobody to answer, or too late to.
@@ -32,7 +32,10 @@ pub(super) fn status(reason: Reason) -> Option<u16> {
         Reason::Internal => 500,
         Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
         Reason::NoBackend => 503,
-        Reason::ConnectTimeout | Reason::FirstByteTimeout | Reason::TotalTimeout => 504,
+        Reason::ConnectTimeout
+        | Reason::FirstByteTimeout
+        | Reason::TotalTimeout
+        | Reason::FilterTimeout => 504,
         Reason::UpstreamTruncated
         | Reason::ResponseTimeout
         | Reason::ClientGone
@@ -64,6 +67,7 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
         Reason::ConnectTimeout => ("Gateway Timeout", "connecting to the backend took too long"),
         Reason::FirstByteTimeout => ("Gateway Timeout", "the backend did not answer in time"),
         Reason::TotalTimeout => ("Gateway Timeout", "the exchange took too long"),
+        Reason::FilterTimeout => ("Gateway Timeout", "a filter took too long to decide"),
         _ => ("Internal Server Error", "the proxy failed"),
     }
 }
@@ -77,7 +81,7 @@ fn proxy_error(reason: Reason) -> &'static str {
         Reason::UpstreamProtocol => "http_protocol_error",
         Reason::ConnectTimeout => "connection_timeout",
         Reason::FirstByteTimeout | Reason::TotalTimeout => "http_response_timeout",
-        Reason::Internal => "proxy_internal_error",
+        Reason::Internal | Reason::FilterTimeout => "proxy_internal_error",
         Reason::RateLimited => "connection_limit_reached",
         _ => "http_request_error",
     }
@@ -110,17 +114,22 @@ pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
         }
         _ => {}
     }
-    match (answer.keep_alive, answer.http10) {
-        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
-        (true, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
-        (true, false) => {}
-    }
+    write_connection(answer.keep_alive, answer.version, out);
     out.extend_from_slice(b"\r\n");
     if answer.head_only {
         return (status, 0);
     }
     out.extend_from_slice(&body);
     (status, body.len() as u64)
+}
+
+/// Says what becomes of the client's connection: an HTTP/1.0 client must be told that it stays.
+pub(super) fn write_connection(keep_alive: bool, version: Version, out: &mut Vec<u8>) {
+    match (keep_alive, version) {
+        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+        (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, Version::Http11) => {}
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) fn run(cx: &Cx, candidates: &[Candidate<'_>], unreachable: &HashSet<u
                 );
                 let draft = Draft::warning(Code::Overlap, candidate.written.place, message);
                 cx.report(draft.related(tied.written.place, "this one wins, for it stands first").help(
-                    "if that is meant, give it `priority = 1`; if not, let their conditions exclude each other",
+                    "a `priority` says outright which one is meant; conditions that exclude each other need none",
                 ));
             }
             if earlier.last().is_none_or(|last| last.order != candidate.order) {

@@ -74,6 +74,12 @@ fn split(section: &Section<'_>, item: Item<'_>, references: &mut Vec<Reference>)
         Some(item) => split_by(item),
         None => Some(SplitBy::Random),
     };
+    if !matches!(item.node.value, Value::Array(_)) {
+        let help =
+            "write split = [{ upstream = \"a\", weight = 95 }, { upstream = \"b\", weight = 5 }]";
+        item.wrong_type("an array of tables", help);
+        return None;
+    }
     let items = item.list(TARGETS_MAX, ", as in [{ upstream = \"a\", weight = 95 }, …]")?;
     let n_written = items.len();
     let mut seen = Seen::default();
@@ -135,6 +141,11 @@ fn split_by(item: Item<'_>) -> Option<SplitBy> {
 /// A target, or a table with `to` and `status`.
 fn redirect(section: &Section<'_>, item: Item<'_>) -> Option<Redirect> {
     if !matches!(item.node.value, Value::Table(_)) {
+        if item.as_text().is_none() {
+            let help = "write redirect = \"https://{host}{path_and_query}\"";
+            item.wrong_type("a string or a table", help);
+            return None;
+        }
         return Some(Redirect { to: target(item)?, status: 308 });
     }
     let section = section.child("redirect", &shapes::ROUTE_REDIRECT)?;

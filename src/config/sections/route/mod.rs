@@ -79,8 +79,11 @@ fn names(
     kind: Named,
     references: &mut Vec<Reference>,
 ) -> Vec<String> {
-    let help = format!("; without `{key}`, leave it out");
-    let items = section.read(key, |item| item.list(max, &help)).unwrap_or_default();
+    let help = match kind {
+        Named::Listener => "; leave `listeners` out for every listener",
+        _ => "; leave `filters` out for none",
+    };
+    let items = section.read(key, |item| item.list(max, help)).unwrap_or_default();
     let mut seen = Seen::default();
     let mut names = Vec::with_capacity(items.len());
     for item in items {
@@ -118,8 +121,11 @@ fn read_mirror(
             mirror.missing("upstream", "write upstream = \"NAME\": who gets the copies");
         }
         name?
-    } else {
+    } else if item.as_text().is_some() {
         item
+    } else {
+        item.wrong_type("a string or a table", "write mirror = \"NAME\"");
+        return None;
     };
     let upstream = name.text()?.to_owned();
     references.push(Reference {
