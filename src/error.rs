@@ -1,5 +1,5 @@
 //! What can go wrong with an exchange: every reason has one token, one answer to *whose fault is it*
-//! and one to *may the request be sent again*. Statuses are chosen elsewhere (`proxy::respond`).
+//! and one to *may the request be sent again*. Statuses are chosen elsewhere (`admit::status`).
 
 use std::fmt;
 

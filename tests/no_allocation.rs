@@ -3,11 +3,14 @@
 
 use forebay::backend::{Candidates, Permit, Tried};
 use forebay::balance::{Hint, STRATEGIES};
-use forebay::config::{self, HeaderEdits, HeadersFilter, Template};
+use forebay::config::{
+    self, Conditions, HeaderEdits, HeadersFilter, MethodCondition, PathPattern, Template,
+    ValuePattern,
+};
 use forebay::filter::{self, Context, Facts, Rewrite, Slot};
 use forebay::http1::{Decoder, Framing, Pieces, parse_request, parse_response};
 use forebay::message::{Known, RequestHead, ResponseHead};
-use forebay::route::{Normalized, RouteTable, Subject, normalize, normalize_host};
+use forebay::route::{Normalized, RouteSpec, RouteTable, Subject, normalize, normalize_host};
 
 #[path = "../benches/support/mod.rs"]
 mod support;
@@ -25,7 +28,7 @@ fn the_counter_sees_an_allocation() {
 
 #[test]
 fn finding_a_route_among_ten_thousand_allocates_nothing() {
-    let table = RouteTable::compile(&support::specs(10_000));
+    let table = RouteTable::compile(&support::specs(10_000)).expect("a table");
     let (mut host, mut matched, mut forward) = (Vec::new(), Vec::new(), Vec::new());
     let count = allocations(|| {
         for (raw_host, raw_path, expected) in [
@@ -40,6 +43,38 @@ fn finding_a_route_among_ten_thousand_allocates_nothing() {
             let path = if normal == Normalized::AsReceived { raw_path } else { &matched };
             assert_eq!(table.find(&Subject::get(authority.host, path)), expected);
         }
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn conditions_and_expressions_allocate_nothing_once_warm() {
+    let fields = support::conditional_fields();
+    let find = |table: &RouteTable, host: &str, path: &str| {
+        let query = support::CONDITIONAL_QUERY;
+        let get = Subject::get(host.as_bytes(), path.as_bytes());
+        table.find(&Subject { query, fields: &fields, ..get })
+    };
+    let table = |specs: &[RouteSpec]| RouteTable::compile(specs).expect("a table");
+    let exact = table(&support::conditional_specs(1000, &ValuePattern::Exact("v2".into())));
+    let matching = table(&support::conditional_specs(1000, &ValuePattern::Regex("v[0-9]".into())));
+    let failing = table(&support::conditional_specs(1000, &ValuePattern::Regex("w[0-9]".into())));
+    let paths = table(&support::expression_specs(200));
+    let mut specs = support::expression_specs(200);
+    for spec in &mut specs {
+        spec.path = PathPattern::Regex("/api/v[0-9]+/items/[0-9]+".into());
+        spec.conditions.methods =
+            Some(MethodCondition { methods: vec!["POST".into()], negated: false });
+    }
+    specs[199].conditions = Conditions::default();
+    let many = table(&specs);
+    let count = allocations(|| {
+        assert_eq!(find(&exact, "host-77.example.test", "/api/v3/items/42"), Some(773));
+        assert_eq!(find(&matching, "host-77.example.test", "/api/v3/items/42"), Some(773));
+        assert_eq!(find(&failing, "host-77.example.test", "/api/v3/items/42"), None);
+        assert_eq!(find(&paths, "host-0.example.test", "/api/v150/items/42"), Some(150));
+        assert_eq!(find(&paths, "host-0.example.test", "/api/v150/items/x"), None);
+        assert_eq!(find(&many, "host-0.example.test", "/api/v1/items/42"), Some(199));
     });
     assert_eq!(count, 0);
 }

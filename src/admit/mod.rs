@@ -19,9 +19,11 @@ mod hop_by_hop;
 mod request;
 mod response;
 mod split;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
 use std::fmt;
 use std::future::Future;
@@ -35,6 +37,7 @@ pub use fields::From;
 pub use hop_by_hop::remove_named_by_connection;
 pub use request::{REQUEST_ID_BYTES_MAX, Request};
 pub use response::on_response;
+pub use status::status;
 
 use crate::error::Reason;
 use crate::filter::{Flow, Resume};
@@ -97,25 +100,30 @@ pub fn identify(request: &mut Request, forwarding: &Forwarding, from: From<'_>, 
 /// Why the request is refused.
 pub fn enter(request: &mut Request, listener: &Listener, rng: &mut Rng) -> Result<Place, Reason> {
     target::check(request, listener)?;
-    let host = match request.head.host() {
-        Some(host) => normalize_host(host, &mut request.host).map_err(|_| Reason::BadRequest)?.host,
-        None => b"",
-    };
-    let (received, query) = target::split(request.head.target());
-    let subject = Subject {
-        host,
-        path: if request.path.is_empty() { received } else { &request.path },
-        query,
-        method: request.head.method(),
-        fields: &request.head.fields,
-        client: request.client,
-    };
+    let subject = subject(request)?;
     let entry = listener.routes.find(&subject).ok_or(Reason::NoRoute)?;
     let target = match &listener.entries[entry].action {
         Action::Split(split) => split::choose(split, &request.head, rng),
         Action::Forward(_) | Action::Answer { .. } => 0,
     };
     Ok(Place { entry, target })
+}
+
+/// All of a checked request that routes are matched with.
+fn subject(request: &mut Request) -> Result<Subject<'_>, Reason> {
+    let host = match request.head.host() {
+        Some(host) => normalize_host(host, &mut request.host).map_err(|_| Reason::BadRequest)?.host,
+        None => b"",
+    };
+    let (received, query) = target::split(request.head.target());
+    Ok(Subject {
+        host,
+        path: if request.path.is_empty() { received } else { &request.path },
+        query,
+        method: request.head.method(),
+        fields: &request.head.fields,
+        client: request.client,
+    })
 }
 
 /// Whether the request says by itself that its body is over the limit of its route.

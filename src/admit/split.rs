@@ -5,31 +5,31 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::config::SplitBy;
-use crate::message::{Fields, Known, RequestHead};
+use crate::message::RequestHead;
 use crate::rng::Rng;
+use crate::route::cookie_values;
 use crate::snapshot::Split;
 
 /// The index of the target that `head`, as received, goes to.
 pub(super) fn choose(split: &Split, head: &RequestHead, rng: &mut Rng) -> usize {
-    let value = match &split.by {
-        SplitBy::Random => None,
-        SplitBy::Header(name) => head.fields.named(name.as_bytes()),
-        SplitBy::Cookie(name) => cookie(&head.fields, name.as_bytes()),
-    };
-    let point = match value {
+    let point = match value(split, head) {
         Some(value) => xxh3_64_with_seed(value, split.salt),
         None => rng.next_u64(),
     };
     at(split, point)
 }
 
-/// The value of the first cookie called `name`, without quotes around it.
-fn cookie<'a>(fields: &'a Fields, name: &[u8]) -> Option<&'a [u8]> {
-    let pairs = fields.all(Known::Cookie).flat_map(|value| value.split(|byte| *byte == b';'));
-    let mut values =
-        pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="));
-    let value = values.next()?;
-    Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+/// Whether a value in `head`, as received, decides.
+pub(super) fn is_decided(split: &Split, head: &RequestHead) -> bool {
+    value(split, head).is_some()
+}
+
+fn value<'a>(split: &Split, head: &'a RequestHead) -> Option<&'a [u8]> {
+    match &split.by {
+        SplitBy::Random => None,
+        SplitBy::Header(name) => head.fields.named(name.as_bytes()),
+        SplitBy::Cookie(name) => cookie_values(&head.fields, name.as_bytes()).next(),
+    }
 }
 
 /// The target in whose share `point`, of 2^64, lies.

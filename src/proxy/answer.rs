@@ -18,7 +18,7 @@ impl Connection {
     /// Answers for the backend.
     pub(super) async fn answer(&mut self, exchange: &mut Exchange, reason: Reason) -> After {
         exchange.record.reason = Some(reason);
-        if respond::status(reason).is_none() {
+        if admit::status(reason).is_none() {
             return After::Close;
         }
         let keep_alive =

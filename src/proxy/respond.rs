@@ -1,7 +1,8 @@
-//! Answers of our own: the one place where a reason becomes a status.
+//! Answers to what went wrong: a reason becomes words. Its status is chosen in [`crate::admit::status`].
 
 use std::io::Write as _;
 
+use crate::admit::status;
 use crate::error::Reason;
 use crate::message::Version;
 
@@ -15,33 +16,6 @@ pub(super) struct Answer<'a> {
     pub(super) head_only: bool,
     pub(super) keep_alive: bool,
     pub(super) version: Version,
-}
-
-/// The status for a reason; `None` where there is nobody to answer, or too late to.
-pub(super) fn status(reason: Reason) -> Option<u16> {
-    Some(match reason {
-        Reason::BadRequest | Reason::BadPath => 400,
-        Reason::NoRoute => 404,
-        Reason::MethodRefused => 405,
-        Reason::HeaderTimeout | Reason::BodyTimeout => 408,
-        Reason::BodyLimit => 413,
-        Reason::UriLimit => 414,
-        Reason::BadExpect => 417,
-        Reason::RateLimited => 429,
-        Reason::HeaderLimit => 431,
-        Reason::Internal => 500,
-        Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
-        Reason::NoBackend => 503,
-        Reason::ConnectTimeout
-        | Reason::FirstByteTimeout
-        | Reason::TotalTimeout
-        | Reason::FilterTimeout => 504,
-        Reason::UpstreamTruncated
-        | Reason::ResponseTimeout
-        | Reason::ClientGone
-        | Reason::ClientStalled
-        | Reason::TunnelIdle => return None,
-    })
 }
 
 /// What follows the status: its phrase and, for people, what it means.

@@ -52,8 +52,13 @@ pub enum CompileError {
         /// The name that nothing has.
         name: String,
     },
-    /// An expression of this route is none: a fault of ours, told instead of a panic.
-    Regex(String, String),
+    /// An expression that checking should have refused.
+    Pattern {
+        /// The route that has it.
+        route: String,
+        /// What is wrong with it.
+        error: String,
+    },
 }
 
 impl std::fmt::Display for CompileError {
@@ -71,8 +76,8 @@ impl std::fmt::Display for CompileError {
                      create its directory and make it writable for this user"
                 )
             }
-            CompileError::Regex(route, error) => write!(f, "route {route}: {error}"),
             CompileError::Unknown { what, name } => write!(f, "there is no {what} named {name}"),
+            CompileError::Pattern { route, error } => write!(f, "route {route}: {error}"),
         }
     }
 }

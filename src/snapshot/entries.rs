@@ -52,7 +52,7 @@ impl<'a> Routes<'a> {
                     false => named(&filters, &route.filters)?,
                 },
                 rewrite: Rewrite::compile(&route.rewrite)
-                    .map_err(|error| CompileError::Regex(route.name.clone(), error.to_string()))?
+                    .map_err(|error| pattern(route, error.to_string()))?
                     .map(Arc::new),
                 mirror: mirror(route, index_of)?,
                 own: match &route.action {
@@ -90,7 +90,9 @@ impl<'a> Routes<'a> {
             None => {
                 let specs: Vec<RouteSpec> =
                     kept.iter().map(|&index| RouteSpec::from(&written[index])).collect();
-                let table = Arc::new(RouteTable::compile(&specs));
+                let table = RouteTable::compile(&specs)
+                    .map_err(|error| pattern(&written[kept[error.route]], error.to_string()))?;
+                let table = Arc::new(table);
                 self.tables.insert(kept, Arc::clone(&table));
                 table
             }
@@ -191,6 +193,10 @@ fn mirror(
 
 fn upstream_index(index_of: &Map<&str, usize>, name: &str) -> Result<usize, CompileError> {
     index_of.get(name).copied().ok_or_else(|| unknown("upstream", name))
+}
+
+fn pattern(route: &config::Route, error: String) -> CompileError {
+    CompileError::Pattern { route: route.name.clone(), error }
 }
 
 fn unknown(what: &'static str, name: &str) -> CompileError {
