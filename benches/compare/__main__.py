@@ -10,23 +10,25 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import machine
 import tools
-from lab import Contestant, Lab, Refused
+from lab import Contestant, Lab
 from peers import BASE, PEERS, Forebay
 from report import Report, Result
 from rows import ROWS, Row
+from rows.row import Outcome
 
 # A full and a quick run end within these, on two cores.
 FULL_SECONDS = 570.0
-QUICK_SECONDS = 85.0
+QUICK_SECONDS = 80.0
 
 # Rounds and seconds of each measurement, the better first. What fits the time is taken.
 PLANS = [(7, 3), (7, 2), (5, 2), (4, 2), (3, 2), (4, 1), (3, 1)]
-QUICK_PEERS = ["forebay", BASE, "nginx"]
+QUICK_PEERS = ["forebay", BASE]
 
 # What starting and stopping the peers of a row takes, each; and what surrounds a measurement.
 START_SECONDS = 0.3
@@ -45,7 +47,7 @@ class Plan:
             n_peers = sum(row.unable(one) is None for one in contestants)
             rounds = min(self.rounds, row.rounds_max)
             one = row.runs * (self.seconds + AROUND_SECONDS) if row.tools else 3.0
-            total += n_peers * (rounds * one + START_SECONDS * len(row.settings)) + 1
+            total += n_peers * (row.calm_seconds + rounds * one + START_SECONDS * len(row.settings)) + 1
         return total
 
 
@@ -80,7 +82,7 @@ def parse() -> argparse.Namespace:
         "python3 benches/compare h1-128 log forebay haproxy --rounds 5",
     )
     parser.add_argument("names", nargs="*", metavar="ROW|PEER", help="what to run; rows and peers in any order")
-    parser.add_argument("--quick", action="store_true", help="the most telling rows, three peers, under 90 s")
+    parser.add_argument("--quick", action="store_true", help="the most telling rows against HAProxy, under 90 s")
     parser.add_argument("--rounds", type=int, help="rounds, instead of what fits ten minutes (or 90 s)")
     parser.add_argument("--seconds", type=int, help="seconds of each measurement, likewise")
     parser.add_argument("--json", action="store_true", help="every reading, as JSON")
@@ -168,20 +170,25 @@ def run_row(row: Row, contestants: list[Contestant], plan: Plan, examples: Path)
     rounds = min(plan.rounds, row.rounds_max)
     with Lab(row.settings, row.body_bytes, able, examples / "backend") as lab:
         row.prepare(lab, plan.seconds, examples)
+        take(result, lab, "alone", row.calm(lab))
         for number in range(rounds):
-            for contestant in lab.standing():
-                name = contestant.peer.name
-                try:
-                    reading = row.measure(lab, contestant, plan.seconds)
-                except (Refused, OSError, RuntimeError) as failure:
-                    lab.fail(contestant, str(failure))
-                    say(f"    {name:10} failed: {failure}")
-                    continue
-                result.readings.setdefault(name, []).append(reading)
-                shown = "  ".join(f"{figure.heading} {figure.show(reading[figure.name])}" for figure in row.figures)
-                say(f"    {number + 1}/{rounds} {name:10} {shown}")
+            take(result, lab, f"{number + 1}/{rounds}", row.round(lab, plan.seconds))
         result.failures = lab.failures
     return result
+
+
+def take(result: Result, lab: Lab, label: str, outcomes: Iterator[tuple[Contestant, Outcome]]) -> None:
+    """Takes readings in and says each; a peer without one leaves the row."""
+    for contestant, outcome in outcomes:
+        name = contestant.peer.name
+        if isinstance(outcome, Exception):
+            lab.fail(contestant, str(outcome))
+            say(f"    {name:10} failed: {outcome}")
+            continue
+        result.readings.setdefault(name, []).append(outcome)
+        figures = [figure for figure in result.row.figures if figure.name in outcome]
+        shown = "  ".join(f"{figure.heading} {figure.show(outcome[figure.name])}" for figure in figures)
+        say(f"    {label:5} {name:10} {shown}")
 
 
 def interrupt(*_: object) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,10 @@ class Wrk:
     post_bytes: int = 0
     close: bool = False
 
-    def start(self, port: int, seconds: float) -> "Running":
+    def start(self, port: int, seconds: float, timeout_seconds: int = 5) -> "Running":
         command = [
             str(tools.need("wrk")), "-t1", f"-c{self.connections}", f"-d{max(1, round(seconds))}s",
-            "--timeout=5s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}/",
+            f"--timeout={timeout_seconds}s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}/",
         ]
         if self.close:
             command[1:1] = ["-H", "Connection: close"]
@@ -97,14 +98,30 @@ class Running:
     def is_running(self) -> bool:
         return self.popen.poll() is None
 
+    def pause(self) -> None:
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.popen.send_signal(signal.SIGCONT)
+
+    def end(self) -> Load:
+        """Ends a wrk before its time."""
+        self.resume()
+        self.popen.send_signal(signal.SIGINT)
+        return self.finish()
+
+    def kill(self) -> None:
+        """A load that nobody reads must not go on."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+
     def finish(self) -> Load:
         """Waits for the end."""
         try:
             out, err = self.popen.communicate(timeout=120)
         finally:
-            # Only if we were interrupted: a load that nobody reads must not go on.
-            if self.popen.poll() is None:
-                self.popen.kill()
+            self.kill()
         for line in out.splitlines():
             if line.startswith("{"):
                 return Load(**json.loads(line))

@@ -29,17 +29,21 @@ class Result:
         return {name: all_ for name, all_ in self.readings.items() if all_ and name not in self.failures}
 
     def value(self, peer: str, figure: Figure) -> float:
-        values = [reading[figure.name] for reading in self.readings[peer]]
+        values = self.values(peer, figure)
         return max(values) if figure.worst else statistics.median(values)
+
+    def values(self, peer: str, figure: Figure) -> list[float]:
+        """Of every reading that has it."""
+        return [reading[figure.name] for reading in self.readings[peer] if figure.name in reading]
 
     def ratio(self, peer: str) -> float | None:
         """The main figure to the base's: the median of the ratios of each round, since a round's
         measurements stand close together while the machine drifts."""
-        readings, main = self.complete(), self.row.figures[0].name
+        readings, main = self.complete(), self.row.figures[0]
         if peer not in readings or BASE not in readings:
             return None
-        pairs = zip(readings[peer], readings[BASE])
-        return statistics.median(ours[main] / base[main] for ours, base in pairs if base[main])
+        pairs = zip(self.values(peer, main), self.values(BASE, main))
+        return statistics.median(ours / base for ours, base in pairs if base)
 
 
 @dataclass
@@ -88,7 +92,7 @@ class Report:
         lines = [
             f"{_today()} · {machine.describe()}",
             f"{versions}",
-            f"{self.rounds} rounds of {self.seconds} s, interleaved; medians; the proxy on one core, load and "
+            f"{self.rounds} rounds of {self.seconds} s in turns of a tenth; medians; the proxy on one core, load and "
             "backend on another; “to HAProxy” is the median of each round's ratio.",
         ]
         notes = list(self.notes)
@@ -122,7 +126,7 @@ class Report:
             name = contestant.peer.name
             if name not in result.complete():
                 continue
-            values = [reading[main.name] for reading in result.readings[name]]
+            values = result.values(name, main)
             ratio = result.ratio(name)
             cells = [
                 main.show(result.value(name, main)),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import machine
-from lab import Contestant, Lab, Stand
+from lab import Contestant, Lab, Refused, Stand
 from load import Load, Wrk
 from peers import Setting
+from turns import Turn, take_turns
 
 # What one measurement of one peer came to: figures by name.
 Reading = dict[str, float]
+
+# Or why there is none.
+Outcome = Reading | Exception
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Row:
     tools: tuple[str, ...] = ("wrk",)
     # Measurements of `seconds` each that one round of one peer takes.
     runs: float = 1
+    # Seconds of one peer before the rounds.
+    calm_seconds: float = 0
     rounds_max: int = 99
 
     def unable(self, contestant: Contestant) -> str | None:
@@ -73,19 +79,57 @@ class Row:
     def prepare(self, lab: Lab, seconds: float, examples: Path) -> None:
         """Once, before the rounds."""
 
+    def calm(self, lab: Lab) -> Iterator[tuple[Contestant, Outcome]]:
+        """What is measured of each peer once, before the rounds."""
+        return iter(())
+
+    def round(self, lab: Lab, seconds: float) -> Iterator[tuple[Contestant, Outcome]]:
+        """One round of all peers that stand."""
+        for contestant in lab.standing():
+            yield contestant, attempt(lambda: self.measure(lab, contestant, seconds))
+
     def measure(self, lab: Lab, contestant: Contestant, seconds: float) -> Reading:
         """One round of one peer. Raises `Refused` rather than give a figure that means nothing."""
         raise NotImplementedError
 
 
+def attempt(measure: Callable[[], Reading]) -> Outcome:
+    """What `measure` came to."""
+    try:
+        return measure()
+    except (Refused, OSError, RuntimeError) as failure:
+        return failure
+
+
 @dataclass
 class LoadRow(Row):
-    """A row of the usual kind."""
+    """A row of the usual kind: latencies from a run of each peer by itself, CPU times and rates from taking turns."""
 
     load: Wrk = Wrk()
+    calm_seconds: float = 1
 
-    def measure(self, lab: Lab, contestant: Contestant, seconds: float) -> Reading:
-        return measure_load(lab, lab.stand(contestant), self.load, seconds)
+    def calm(self, lab: Lab) -> Iterator[tuple[Contestant, Outcome]]:
+        for contestant in lab.standing():
+            yield contestant, attempt(lambda: self._calm(lab, lab.stand(contestant)))
+
+    def _calm(self, lab: Lab, stand: Stand) -> Reading:
+        figures = measure_load(lab, stand, self.load, self.calm_seconds)
+        return {name: value for name, value in figures.items() if name not in (CPU.name, PER_SECOND.name)}
+
+    def round(self, lab: Lab, seconds: float) -> Iterator[tuple[Contestant, Outcome]]:
+        standing = lab.standing()
+        stands = [lab.stand(contestant) for contestant in standing]
+        for contestant, stand, turn in zip(standing, stands, take_turns(stands, self.load, seconds)):
+            yield contestant, attempt(lambda: cpu_of(lab, stand, turn))
+
+
+def cpu_of(lab: Lab, stand: Stand, turn: Turn | RuntimeError) -> Reading:
+    """What a request cost in these turns."""
+    if isinstance(turn, RuntimeError):
+        raise turn
+    lab.accept(stand, turn.load)
+    forget_log(stand)
+    return {CPU.name: turn.cpu_us / turn.load.requests, PER_SECOND.name: turn.per_second}
 
 
 def measure_load(lab: Lab, stand: Stand, load: Wrk, seconds: float) -> Reading:

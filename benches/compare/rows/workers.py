@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from lab import Contestant, Lab
 from load import Wrk
 from peers import Setting
+from turns import take_turns
 
-from .row import CPU, Figure, PER_SECOND, Reading, Row, measure_load
+from .row import CPU, Figure, Reading, Row, cpu_of
 
 
 @dataclass
@@ -21,22 +22,14 @@ class Workers(Row):
         Figure("two_to_one", "CPU of two ÷ one", lambda value: f"{value:.2f}"),
         Figure("one_us", "one", CPU.show),
         Figure("two_us", "two", CPU.show),
-        Figure("one_per_second", "requests/s with one", PER_SECOND.show),
-        Figure("two_per_second", "with two", PER_SECOND.show),
     )
     runs: float = 2
 
     def measure(self, lab: Lab, contestant: Contestant, seconds: float) -> Reading:
-        one, two = (
-            measure_load(lab, lab.stand(contestant, name), Wrk(), seconds) for name in ("one", "two")
-        )
-        return {
-            "two_to_one": two["cpu_us"] / one["cpu_us"],
-            "one_us": one["cpu_us"],
-            "two_us": two["cpu_us"],
-            "one_per_second": one["per_second"],
-            "two_per_second": two["per_second"],
-        }
+        stands = [lab.stand(contestant, name) for name in ("one", "two")]
+        turns = take_turns(stands, Wrk(), seconds)
+        one, two = (cpu_of(lab, *each)["cpu_us"] for each in zip(stands, turns))
+        return {"two_to_one": two / one, "one_us": one, "two_us": two}
 
 
 ROW = Workers("workers", "Two workers against one, 128 B")
