@@ -3,7 +3,11 @@
 
 use forebay::backend::{Candidates, Permit, Tried};
 use forebay::balance::{Hint, STRATEGIES};
-use forebay::config::{Conditions, MethodCondition, PathPattern, ValuePattern};
+use forebay::config::{
+    self, Conditions, HeaderEdits, HeadersFilter, MethodCondition, PathPattern, Template,
+    ValuePattern,
+};
+use forebay::filter::{self, Context, Facts, Rewrite, Slot};
 use forebay::http1::{Decoder, Framing, Pieces, parse_request, parse_response};
 use forebay::message::{Known, RequestHead, ResponseHead};
 use forebay::route::{Normalized, RouteSpec, RouteTable, Subject, normalize, normalize_host};
@@ -107,6 +111,53 @@ fn a_head_that_has_its_buffers_is_parsed_edited_and_written_without_allocating()
         fields.write_to(&mut out);
         assert!(out.ends_with(b"x-forwarded-for: 192.0.2.1\r\n"));
         assert!(parse_response(support::RESPONSE, false, &mut response).is_ok());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn editing_fields_and_rewriting_prefixes_in_a_head_that_has_its_buffers_allocates_nothing() {
+    let template = |text| Template::parse(text).expect("a template");
+    let edits = HeaderEdits {
+        remove: vec!["cookie".into()],
+        set: vec![("x-env".into(), template("prod"))],
+        add: vec![("x-who".into(), template("{client_ip} {host} {path_and_query} {request_id}"))],
+    };
+    let headers = HeadersFilter { request: edits.clone(), response: edits };
+    let headers = filter::build(&config::Filter::Headers(headers)).expect("a kind");
+    let written = config::Rewrite {
+        strip_prefix: Some("/api".into()),
+        add_prefix: Some("/v1".into()),
+        host: Some(template("{host}.internal")),
+        regex: None,
+    };
+    let rewrite = Rewrite::compile(&written).expect("it compiles").expect("it does something");
+    let facts = Facts {
+        client: Some([192, 0, 2, 1].into()),
+        host: b"shop.example",
+        request_id: b"id",
+        scheme: "http",
+        listener: "web",
+        route: "api",
+        upstream: "app",
+        backend: "",
+    };
+    let (mut request, mut response) = (RequestHead::default(), ResponseHead::default());
+    let (mut slot, mut scratch, mut host): (Slot, _, _) = (None, Vec::new(), Vec::new());
+    let count = allocations(|| {
+        assert!(parse_request(support::REQUEST, &support::LIMITS, &mut request).is_ok());
+        request.set_target(&[b"/api/items?n=1"]);
+        let mut cx = Context { facts, slot: &mut slot, scratch: &mut scratch };
+        drop(headers.on_request(&mut request, &mut cx));
+        rewrite.apply(&mut request, &facts, &mut host, &mut scratch);
+        assert_eq!(
+            (request.target(), &host[..]),
+            (&b"/v1/items?n=1"[..], &b"shop.example.internal"[..])
+        );
+        assert!(parse_response(support::RESPONSE, false, &mut response).is_ok());
+        let mut cx = Context { facts, slot: &mut slot, scratch: &mut scratch };
+        drop(headers.on_response(&mut response, &request, &mut cx));
+        assert_eq!(response.fields.named(b"x-env"), Some(&b"prod"[..]));
     });
     assert_eq!(count, 0);
 }

@@ -163,4 +163,22 @@ const MISPLACED: &[(&str, &str, &str)] = &[
         "tls_handshake",
         "`tls_handshake` is a listener's; `connect` covers backends",
     ),
+    (
+        "route.timeouts",
+        "header",
+        "`header` is a listener's: the route is not known before the request head is there",
+    ),
+    (
+        "route.timeouts",
+        "body_idle",
+        "`body_idle` is a listener's: it waits for a client's request body",
+    ),
+    (
+        "route.timeouts",
+        "keepalive",
+        "`keepalive` is a listener's: it waits for a client's next request",
+    ),
+    ("route.limits", "header", "`header` is a listener's: limits = { header = \"32KiB\" } there"),
+    ("route.limits", "headers", "`headers` is a listener's: limits = { headers = 100 } there"),
+    ("route.limits", "uri", "`uri` is a listener's: limits = { uri = \"16KiB\" } there"),
 ];

@@ -1,10 +1,11 @@
 //! The text room: what an operator wrote becomes a [`Config`], or a list of everything that is wrong with it.
 //!
 //! `include` reads files into one `tree` of values with places (`env` replaces variables on the way);
-//! `sections` reads the tree into the `schema` through `reader` and `item`, which report and never stop; `check` and
-//! `lints` look across tables; `report` shows what was found. Keys stand in `shapes`, those to come in
-//! `planned`, those of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files
-//! themselves. The command line and the controller call [`load`].
+//! `sections` reads the tree into the `schema` through `reader` and `item`, which report and never stop; `check`,
+//! `references` and `lints` look across tables; `report` shows what was found, `origins` what is found later at the
+//! same places. Keys stand in `shapes`, those to come in `planned`, those that stand elsewhere in `misplaced`, those
+//! of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files themselves and the bodies
+//! that they name. The command line and the controller call [`load`].
 
 use std::fmt;
 use std::io;

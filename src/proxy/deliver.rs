@@ -200,3 +200,7 @@ fn is_event_stream(exchange: &Exchange) -> bool {
         value.len() >= TYPE.len() && value[..TYPE.len()].eq_ignore_ascii_case(TYPE)
     })
 }
+
+#[cfg(test)]
+#[path = "deliver_tests.rs"]
+mod tests;

@@ -61,9 +61,12 @@ fn regex(rewrite: &Section<'_>) -> Option<RegexRewrite> {
     let to = item.text()?;
     let (text, regex) = from?;
     check_replacement(item, to, &regex)?;
-    if let Some(bad) = to.chars().find(|c| !c.is_ascii_graphic() || "?#\\".contains(*c)) {
+    if let Some(bad) = to.chars().find(|c| !c.is_ascii_graphic() || "#\\".contains(*c)) {
         let message = format!("{} cannot stand in a path", shown(&bad.to_string()));
-        item.bad(message, "a rewrite changes the path only; a space is `%20`");
+        item.bad(
+            message,
+            "a space is `%20`; a `?` begins a query, which goes before the one received",
+        );
         return None;
     }
     if text.starts_with('^') && !to.is_empty() && !to.starts_with(['/', '$']) {
