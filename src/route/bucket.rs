@@ -47,15 +47,12 @@ impl Bucket {
             visitor.leaf(PathRank::Exact, leaves.exact)?;
             visitor.leaf(PathRank::Prefix(path.len()), leaves.prefix)?;
         }
-        if !self.prefix_lengths.is_empty() {
-            // A prefix ends before a slash; one that is the whole path was met above.
-            let longest = path.len().min(self.prefix_lengths.longest + 1);
-            for slash in memchr::memrchr_iter(b'/', &path[..longest]) {
-                if self.prefix_lengths.contains(slash)
-                    && let Some(leaves) = self.paths.get(&path[..slash])
-                {
-                    visitor.leaf(PathRank::Prefix(slash), leaves.prefix)?;
-                }
+        // A prefix ends before a slash; one that is the whole path was met above.
+        for length in self.prefix_lengths.below(path.len()) {
+            if path[length] == b'/'
+                && let Some(leaves) = self.paths.get(&path[..length])
+            {
+                visitor.leaf(PathRank::Prefix(length), leaves.prefix)?;
             }
         }
         if let Some(expressions) = &self.expressions {
@@ -102,13 +99,20 @@ impl Lengths {
         self.longest = self.longest.max(length);
     }
 
+    /// The lengths less than `bound` that may occur, the longest first: from 63 on each up to the longest, below
+    /// just those that do.
     #[inline]
-    pub(super) fn contains(&self, length: usize) -> bool {
-        length <= self.longest && self.mask & (1 << length.min(63)) != 0
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.mask == 0
+    pub(super) fn below(self, bound: usize) -> impl Iterator<Item = usize> {
+        let long = match self.longest {
+            0..63 => 63..63,
+            longest => 63..bound.min(longest + 1),
+        };
+        let mut short = self.mask & ((1 << bound.min(63)) - 1);
+        let short = std::iter::from_fn(move || {
+            let length = short.checked_ilog2()?;
+            short ^= 1 << length;
+            Some(length as usize)
+        });
+        long.rev().chain(short)
     }
 }

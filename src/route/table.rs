@@ -115,15 +115,13 @@ impl RouteTable {
         if let Some(&bucket) = self.exact.get(host) {
             self.walk_bucket(HostRank::Exact, bucket, subject, visitor)?;
         }
-        if !self.wildcard.is_empty() {
-            for dot in memchr::memchr_iter(b'.', host) {
-                let suffix = &host[dot + 1..];
-                if dot > 0
-                    && self.wildcard_lengths.contains(suffix.len())
-                    && let Some(&bucket) = self.wildcard.get(suffix)
-                {
-                    self.walk_bucket(HostRank::Wildcard(suffix.len()), bucket, subject, visitor)?;
-                }
+        // At least one byte and a dot stand before what follows a wildcard.
+        for length in self.wildcard_lengths.below(host.len().saturating_sub(1)) {
+            let (before, suffix) = host.split_at(host.len() - length);
+            if before.ends_with(b".")
+                && let Some(&bucket) = self.wildcard.get(suffix)
+            {
+                self.walk_bucket(HostRank::Wildcard(length), bucket, subject, visitor)?;
             }
         }
         match self.any {
