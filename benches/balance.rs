@@ -120,7 +120,9 @@ fn whole(c: &mut Criterion) {
                             let permit = balance.take(&members, &tried, &mut hint);
                             let permit = permit.expect("a place");
                             let latency = Duration::from_micros(900 + n % 200);
-                            permit.settle(Outcome::Success, latency, now);
+                            if balance.learns() {
+                                permit.settle(Outcome::Success, latency, now);
+                            }
                             drop(black_box(permit));
                         }
                     })

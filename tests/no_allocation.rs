@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use forebay::backend::{Outcome, Tried};
 use forebay::balance::{Balance, Hint, STRATEGIES, key_of};
-use forebay::config::{self, KeySource};
+use forebay::config::{
+    self, Conditions, HeaderEdits, HeadersFilter, KeySource, MethodCondition, PathPattern,
+    Template, ValuePattern,
+};
+use forebay::filter::{self, Context, Facts, Rewrite, Slot};
 use forebay::http1::{Decoder, Framing, Pieces, parse_request, parse_response};
 use forebay::message::{Known, RequestHead, ResponseHead};
 use forebay::rng::Rng;
-use forebay::route::{Normalized, RouteTable, Subject, normalize, normalize_host};
+use forebay::route::{Normalized, RouteSpec, RouteTable, Subject, normalize, normalize_host};
 
 #[path = "../benches/support/mod.rs"]
 mod support;
@@ -27,7 +31,7 @@ fn the_counter_sees_an_allocation() {
 
 #[test]
 fn finding_a_route_among_ten_thousand_allocates_nothing() {
-    let table = RouteTable::compile(&support::specs(10_000));
+    let table = RouteTable::compile(&support::specs(10_000)).expect("a table");
     let (mut host, mut matched, mut forward) = (Vec::new(), Vec::new(), Vec::new());
     let count = allocations(|| {
         for (raw_host, raw_path, expected) in [
@@ -42,6 +46,38 @@ fn finding_a_route_among_ten_thousand_allocates_nothing() {
             let path = if normal == Normalized::AsReceived { raw_path } else { &matched };
             assert_eq!(table.find(&Subject::get(authority.host, path)), expected);
         }
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn conditions_and_expressions_allocate_nothing_once_warm() {
+    let fields = support::conditional_fields();
+    let find = |table: &RouteTable, host: &str, path: &str| {
+        let query = support::CONDITIONAL_QUERY;
+        let get = Subject::get(host.as_bytes(), path.as_bytes());
+        table.find(&Subject { query, fields: &fields, ..get })
+    };
+    let table = |specs: &[RouteSpec]| RouteTable::compile(specs).expect("a table");
+    let exact = table(&support::conditional_specs(1000, &ValuePattern::Exact("v2".into())));
+    let matching = table(&support::conditional_specs(1000, &ValuePattern::Regex("v[0-9]".into())));
+    let failing = table(&support::conditional_specs(1000, &ValuePattern::Regex("w[0-9]".into())));
+    let paths = table(&support::expression_specs(200));
+    let mut specs = support::expression_specs(200);
+    for spec in &mut specs {
+        spec.path = PathPattern::Regex("/api/v[0-9]+/items/[0-9]+".into());
+        spec.conditions.methods =
+            Some(MethodCondition { methods: vec!["POST".into()], negated: false });
+    }
+    specs[199].conditions = Conditions::default();
+    let many = table(&specs);
+    let count = allocations(|| {
+        assert_eq!(find(&exact, "host-77.example.test", "/api/v3/items/42"), Some(773));
+        assert_eq!(find(&matching, "host-77.example.test", "/api/v3/items/42"), Some(773));
+        assert_eq!(find(&failing, "host-77.example.test", "/api/v3/items/42"), None);
+        assert_eq!(find(&paths, "host-0.example.test", "/api/v150/items/42"), Some(150));
+        assert_eq!(find(&paths, "host-0.example.test", "/api/v150/items/x"), None);
+        assert_eq!(find(&many, "host-0.example.test", "/api/v1/items/42"), Some(199));
     });
     assert_eq!(count, 0);
 }
@@ -113,6 +149,53 @@ fn a_head_that_has_its_buffers_is_parsed_edited_and_written_without_allocating()
         fields.write_to(&mut out);
         assert!(out.ends_with(b"x-forwarded-for: 192.0.2.1\r\n"));
         assert!(parse_response(support::RESPONSE, false, &mut response).is_ok());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn editing_fields_and_rewriting_prefixes_in_a_head_that_has_its_buffers_allocates_nothing() {
+    let template = |text| Template::parse(text).expect("a template");
+    let edits = HeaderEdits {
+        remove: vec!["cookie".into()],
+        set: vec![("x-env".into(), template("prod"))],
+        add: vec![("x-who".into(), template("{client_ip} {host} {path_and_query} {request_id}"))],
+    };
+    let headers = HeadersFilter { request: edits.clone(), response: edits };
+    let headers = filter::build(&config::Filter::Headers(headers)).expect("a kind");
+    let written = config::Rewrite {
+        strip_prefix: Some("/api".into()),
+        add_prefix: Some("/v1".into()),
+        host: Some(template("{host}.internal")),
+        regex: None,
+    };
+    let rewrite = Rewrite::compile(&written).expect("it compiles").expect("it does something");
+    let facts = Facts {
+        client: Some([192, 0, 2, 1].into()),
+        host: b"shop.example",
+        request_id: b"id",
+        scheme: "http",
+        listener: "web",
+        route: "api",
+        upstream: "app",
+        backend: "",
+    };
+    let (mut request, mut response) = (RequestHead::default(), ResponseHead::default());
+    let (mut slot, mut scratch, mut host): (Slot, _, _) = (None, Vec::new(), Vec::new());
+    let count = allocations(|| {
+        assert!(parse_request(support::REQUEST, &support::LIMITS, &mut request).is_ok());
+        request.set_target(&[b"/api/items?n=1"]);
+        let mut cx = Context { facts, slot: &mut slot, scratch: &mut scratch };
+        drop(headers.on_request(&mut request, &mut cx));
+        rewrite.apply(&mut request, &facts, &mut host, &mut scratch);
+        assert_eq!(
+            (request.target(), &host[..]),
+            (&b"/v1/items?n=1"[..], &b"shop.example.internal"[..])
+        );
+        assert!(parse_response(support::RESPONSE, false, &mut response).is_ok());
+        let mut cx = Context { facts, slot: &mut slot, scratch: &mut scratch };
+        drop(headers.on_response(&mut response, &request, &mut cx));
+        assert_eq!(response.fields.named(b"x-env"), Some(&b"prod"[..]));
     });
     assert_eq!(count, 0);
 }

@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use forebay::backend::{Address, Backend, Member, Members};
-use forebay::config::{Conditions, HostPattern, PathPattern};
+use forebay::config::{
+    Conditions, FieldCondition, HostPattern, MethodCondition, PathPattern, ValuePattern,
+};
 use forebay::http1::HeadLimits;
+use forebay::message::{Fields, Known};
 use forebay::route::RouteSpec;
 
 /// What a browser sends, more or less: 13 fields, 626 bytes.
@@ -49,6 +52,57 @@ pub(crate) fn specs(n_routes: usize) -> Vec<RouteSpec> {
         conditions: Conditions::default(),
         hosts: vec![HostPattern::Exact(format!("host-{}.example.test", index / 10))],
         path: PathPattern::Prefix(format!("/api/v{}/items", index % 10)),
+    };
+    (0..n_routes).map(spec).collect()
+}
+
+/// As [`specs`], and every route asks for a method, a header, a cookie and a parameter that [`conditional_fields`] and
+/// [`CONDITIONAL_QUERY`] have; `pattern` is what the header's value is held against.
+pub(crate) fn conditional_specs(n_routes: usize, pattern: &ValuePattern) -> Vec<RouteSpec> {
+    let field = |name: &str, value| FieldCondition { name: name.into(), value, negated: false };
+    let conditions = Conditions {
+        methods: Some(MethodCondition {
+            methods: vec!["POST".into(), "GET".into()],
+            negated: false,
+        }),
+        headers: vec![field("x-version", pattern.clone())],
+        cookies: vec![field("user_type", ValuePattern::Exact("beta".into()))],
+        query: vec![field("beta", pattern.clone())],
+        client_ip: None,
+    };
+    let mut specs = specs(n_routes);
+    for spec in &mut specs {
+        spec.conditions = conditions.clone();
+    }
+    specs
+}
+
+/// What meets [`conditional_specs`], among other parameters.
+pub(crate) const CONDITIONAL_QUERY: &[u8] = b"include=owner&page=3&beta=%762";
+
+/// What meets [`conditional_specs`], among other fields.
+pub(crate) fn conditional_fields() -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in [
+        ("host", "host-7.example.test"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)"),
+        ("accept", "*/*"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("cookie", "session=0123456789abcdef0123456789abcdef; theme=dark; user_type=beta"),
+        ("x-version", "v2"),
+    ] {
+        fields.append(Known::of(name.as_bytes()), name.as_bytes(), &[value.as_bytes()]);
+    }
+    fields
+}
+
+/// `n_routes` routes of one host, each with a path expression of its own.
+pub(crate) fn expression_specs(n_routes: usize) -> Vec<RouteSpec> {
+    let spec = |index| RouteSpec {
+        priority: 0,
+        conditions: Conditions::default(),
+        hosts: vec![HostPattern::Exact("host-0.example.test".into())],
+        path: PathPattern::Regex(format!("/api/v{index}/items/[0-9]+")),
     };
     (0..n_routes).map(spec).collect()
 }

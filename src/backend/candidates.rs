@@ -145,8 +145,8 @@ mod tests {
         let view = || Candidates::new(&members, &Tried::default()).iter().count();
         let tried = Tried::default();
         assert_eq!(eligible(Candidates::new(&members, &tried)), [1, 2, 3]);
-        let permit = Permit::try_acquire(&members[1], false).expect("a place");
-        assert!(Permit::try_acquire(&members[1], false).is_none());
+        let permit = Permit::try_acquire(&members[1]).expect("a place");
+        assert!(Permit::try_acquire(&members[1]).is_none());
         members[2].backend.set_available(false);
         assert_eq!(eligible(Candidates::new(&members, &tried)), [3]);
         assert_eq!(eligible(Candidates::ignoring_health(&members, &tried)), [2, 3]);

@@ -20,19 +20,18 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Permit {
     backend: Arc<Backend>,
-    learns: bool,
 }
 
 impl Permit {
     /// Takes a place at `backend`, whatever its bound.
     pub fn acquire(backend: &Arc<Backend>) -> Self {
         backend.in_flight.fetch_add(1, Relaxed);
-        Permit { backend: Arc::clone(backend), learns: false }
+        Permit { backend: Arc::clone(backend) }
     }
 
-    /// Takes a place at `member`; `None` if it is full. With `learns`, its latency is kept when it settles.
+    /// Takes a place at `member`; `None` if it is full.
     #[inline]
-    pub fn try_acquire(member: &Member, learns: bool) -> Option<Self> {
+    pub fn try_acquire(member: &Member) -> Option<Self> {
         let in_flight = &member.backend.in_flight;
         if member.max_connections == Member::UNLIMITED {
             in_flight.fetch_add(1, Relaxed);
@@ -40,7 +39,7 @@ impl Permit {
             let more = |n: u32| (n < member.max_connections).then(|| n + 1);
             in_flight.fetch_update(Relaxed, Relaxed, more).ok()?;
         }
-        Some(Permit { backend: Arc::clone(&member.backend), learns })
+        Some(Permit { backend: Arc::clone(&member.backend) })
     }
 
     /// The backend to use.
@@ -48,18 +47,11 @@ impl Permit {
         &self.backend
     }
 
-    /// Whether [`Permit::settle`] is of use to the strategy.
-    pub fn learns(&self) -> bool {
-        self.learns
-    }
-
     /// Says what became of it: the answer, or the failure, came at `now`, `latency` after the request. The place
-    /// is kept until the permit is dropped.
+    /// is kept until the permit is dropped. Only of use where the strategy learns.
     #[inline]
     pub fn settle(&self, outcome: Outcome, latency: Duration, now: Instant) {
-        if self.learns {
-            self.backend.latency.observe(outcome, latency, now);
-        }
+        self.backend.latency.observe(outcome, latency, now);
     }
 }
 

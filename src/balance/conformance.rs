@@ -213,7 +213,7 @@ fn without_a_key_the_fallback_chooses() {
     assert_eq!(bench.picks(10), [0; 10]);
     let options = config::Balance { fallback: "peak_ewma", ..options };
     let bench = Bench::with(&options, members(&[1; 5]), 1);
-    assert!(bench.balance.learns, "what the fallback has to learn, permits tell");
+    assert!(bench.balance.learns(), "what the fallback has to learn");
     let unknown = config::Balance { strategy: "none", ..options };
     assert_eq!(Balance::build(&unknown, &members(&[1]), 1).err(), Some("none"));
 }

@@ -135,6 +135,12 @@ impl Balance {
         self.key.as_ref()
     }
 
+    /// Whether [`Permit::settle`] is of use to it.
+    #[inline]
+    pub fn learns(&self) -> bool {
+        self.learns
+    }
+
     /// Chooses a member; `None` only if no candidate is eligible.
     #[inline]
     pub fn pick<'a>(&self, candidates: Candidates<'a>, hint: &mut Hint<'_>) -> Option<&'a Member> {
@@ -150,7 +156,7 @@ impl Balance {
     pub fn take(&self, members: &Members, tried: &Tried, hint: &mut Hint<'_>) -> Option<Permit> {
         for _ in 0..RACES_MAX {
             let member = self.pick(Candidates::new(members, tried), hint)?;
-            if let Some(permit) = Permit::try_acquire(member, self.learns) {
+            if let Some(permit) = Permit::try_acquire(member) {
                 return Some(permit);
             }
         }

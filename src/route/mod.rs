@@ -1,21 +1,53 @@
-//! Matching a request to a route. The table is compiled once per reload and never changes; a lookup
+//! Matching a request to a route. The table is compiled once per listener and reload and never changes; a lookup
 //! hashes a few slices of what the client sent and allocates nothing.
 //!
-//! Rank: host (exact, then longest wildcard, then any), path (exact, then longest prefix, then none),
-//! file order. The best of *all* that match wins: a host that is known but has no route for a path
-//! falls through to the wildcards and to the routes without a host.
+//! # Rank
+//! The best of *all* that match wins. What decides, the weightiest first:
+//! 1. `priority`, the higher first;
+//! 2. host: exact, then the longest wildcard, then any;
+//! 3. path: exact, then the longest prefix, then an expression, then none;
+//! 4. number of conditions, more first (each header, query and cookie entry 1, methods 1, client_ip 1);
+//! 5. file order.
+//!
+//! So with `a` (host `x.test`, prefix `/api`), `b` (host `x.test`, prefix `/api`, methods POST) and `c` (any host,
+//! no path), all of priority 0: `POST x.test/api/1` goes to `b`, which has a condition more; `GET x.test/api/1` to
+//! `a`, as the condition of `b` does not hold; `GET x.test/other` and `GET y.test/api` to `c`: a host that is known
+//! but has no route for a path falls through to the wildcards and to the routes without a host. With `priority = 1`
+//! on `c`, all of them go to `c`.
+//!
+//! # Who does what
+//! `draft` sorts routes into the `bucket`s of their hosts and the leaves of their paths, `table` walks them,
+//! `expressions` are the paths that are regular expressions, `conditions` the rest of what a route asks, of the
+//! `values` that stand under a name; `explain` writes a walk down, in `words`.
 //!
 //! This room decides only; it reads no request and sends no answer. `proxy` normalises what the client
 //! sent with [`host`] and [`path`] and asks [`RouteTable::find`].
 
+mod bucket;
+mod conditions;
+mod draft;
+mod explain;
+mod expressions;
 pub mod host;
 pub mod path;
 mod table;
+mod values;
+mod words;
 
+#[cfg(test)]
+#[path = "attack_tests.rs"]
+mod attack_tests;
+#[cfg(test)]
+#[path = "naive_tests.rs"]
+mod naive_tests;
+
+pub use explain::{Rank, Verdict};
 pub use host::normalize_host;
 pub use path::{Normalized, normalize};
 pub use table::RouteTable;
+pub use values::of_cookie as cookie_values;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::config::{Conditions, HostPattern, PathPattern, Route};
@@ -58,7 +90,8 @@ pub struct Subject<'a> {
     pub method: &'a [u8],
     /// The fields, as received.
     pub fields: &'a Fields,
-    /// Who asks, by the trust rules.
+    /// Who asks, by the trust rules; an IPv4 address inside an IPv6 one is written as the former. `None`: it has no
+    /// address.
     pub client: Option<IpAddr>,
 }
 
@@ -70,3 +103,22 @@ impl<'a> Subject<'a> {
         Subject { host, path, query, method, fields, client: None }
     }
 }
+
+/// A route with an expression that is none. The configuration's check finds these first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPattern {
+    /// Its index in the list that was compiled.
+    pub route: usize,
+    /// As written.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a regular expression that can be used: {}", self.pattern, self.why)
+    }
+}
+
+impl std::error::Error for BadPattern {}

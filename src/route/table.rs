@@ -1,242 +1,215 @@
-//! The compiled matcher: hosts choose buckets, a bucket's paths choose leaves, a leaf lists its routes
-//! in file order. Buckets and leaves are visited best first, so the first accepted route is the winner.
+//! The compiled matcher and its walk: hosts choose buckets, a bucket's paths choose leaves, a leaf lists its
+//! routes. Buckets and leaves are walked best first; a [`Visitor`] says what is done with what is met. [`Search`]
+//! is the one that requests use; `explain` has one that writes everything down.
 //!
 //! Bounds: every table is as large as the configuration it came from. What a client sends only decides
 //! how many slices are hashed, and none is hashed that is longer than the longest pattern.
 
-use crate::config::{HostPattern, PathPattern};
+use std::ops::ControlFlow;
+
 use crate::hash::Map;
 
-use super::{RouteSpec, Subject};
+use super::bucket::{Bucket, Leaf, Lengths, PathRank};
+use super::conditions::Matcher;
+use super::draft::Draft;
+use super::{BadPattern, RouteSpec, Subject};
 
-/// The compiled matcher.
+/// The compiled matcher of one listener.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     /// Buckets of exact hosts.
-    exact: Map<Box<[u8]>, u32>,
+    pub(super) exact: Map<Box<[u8]>, u32>,
     /// Buckets of wildcards, by what follows `*.`.
-    wildcard: Map<Box<[u8]>, u32>,
+    pub(super) wildcard: Map<Box<[u8]>, u32>,
     /// Lengths of the keys of `wildcard`.
-    wildcard_lengths: Lengths,
+    pub(super) wildcard_lengths: Lengths,
     /// Bucket of the routes without a host.
-    any: Option<u32>,
-    buckets: Vec<Bucket>,
-    /// Route indexes; each leaf is a slice of this.
-    routes: Vec<u32>,
+    pub(super) any: Option<u32>,
+    pub(super) buckets: Vec<Bucket>,
+    /// Each leaf is a slice of this; the leaves of one bucket are neighbours.
+    pub(super) entries: Vec<Entry>,
+    /// What [`Entry::conditions`] points at; routes that ask the same share one.
+    pub(super) conditions: Vec<Matcher>,
+    /// The highest priority of all: whoever has it and is met first has won.
+    pub(super) priority_max: i32,
+}
+
+/// A route in a leaf.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Its index in the list that was compiled.
+    pub(super) route: u32,
+    pub(super) priority: i32,
+    /// Index into [`RouteTable::conditions`], or [`Entry::UNCONDITIONAL`].
+    pub(super) conditions: u32,
+}
+
+impl Entry {
+    /// Every request meets it.
+    pub(super) const UNCONDITIONAL: u32 = u32::MAX;
+}
+
+/// Which kind of host pattern matched; the greater goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum HostRank {
+    Any,
+    /// Bytes after the `*.`.
+    Wildcard(usize),
+    Exact,
+}
+
+/// What is done with what a walk meets. Nothing is asked that the visitor of requests does not need.
+pub(super) trait Visitor {
+    /// A bucket whose host matches; `false` passes it by.
+    fn enter(&mut self, rank: HostRank, bucket: &Bucket) -> bool;
+
+    /// Whether a route of this priority could still matter: asked before an expression is run.
+    fn wants(&self, priority: i32) -> bool;
+
+    /// A leaf whose path matches. `Break` ends the walk.
+    fn leaf(&mut self, rank: PathRank, leaf: Leaf) -> ControlFlow<()>;
 }
 
 impl RouteTable {
-    /// Compiles routes in rank order of file position; `find` yields indexes into `specs`.
-    pub fn compile(specs: &[RouteSpec]) -> Self {
+    /// Compiles all of `specs`; `find` yields indexes into them.
+    ///
+    /// # Errors
+    /// An expression that is none; what the configuration's check has passed never fails.
+    pub fn compile(specs: &[RouteSpec]) -> Result<Self, BadPattern> {
+        Self::compile_for(specs, |_| true)
+    }
+
+    /// Compiles those of `specs` whose index `keep` answers true for; `find` yields indexes into the whole list.
+    ///
+    /// # Errors
+    /// As [`RouteTable::compile`].
+    pub fn compile_for(
+        specs: &[RouteSpec],
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<Self, BadPattern> {
         let mut draft = Draft::default();
         for (index, spec) in specs.iter().enumerate() {
-            let index = u32::try_from(index).expect("a configuration of four billion routes");
-            draft.insert(index, spec);
+            if keep(index) {
+                draft.insert(index, spec)?;
+            }
         }
-        draft.finish()
+        draft.finish(specs)
     }
 
-    /// The best route for `subject`.
+    /// The best route for `subject`: an index into the list that was compiled.
     #[inline]
     pub fn find(&self, subject: &Subject<'_>) -> Option<usize> {
-        self.find_where(subject.host, subject.path, |_| true)
+        let mut search = Search::new(self, subject);
+        let _ = self.walk(subject, &mut search);
+        search.winner()
     }
 
-    /// The best route for `host` and `path` that `accept` does not turn down. Routes are offered best
-    /// first, each at most once for each of its host patterns that match.
+    /// Shows `visitor` every bucket and leaf that host and path match, in the order of rank, priority aside.
     #[inline]
-    pub fn find_where(
+    pub(super) fn walk(
         &self,
-        host: &[u8],
-        path: &[u8],
-        mut accept: impl FnMut(usize) -> bool,
-    ) -> Option<usize> {
-        let mut search = |bucket: u32| {
-            self.buckets[bucket as usize].find(path, |leaf| {
-                let routes = &self.routes[leaf.start as usize..leaf.end as usize];
-                routes.iter().map(|&route| route as usize).find(|&route| accept(route))
-            })
-        };
-        if let Some(&bucket) = self.exact.get(host)
-            && let Some(route) = search(bucket)
-        {
-            return Some(route);
+        subject: &Subject<'_>,
+        visitor: &mut impl Visitor,
+    ) -> ControlFlow<()> {
+        let host = subject.host;
+        if let Some(&bucket) = self.exact.get(host) {
+            self.walk_bucket(HostRank::Exact, bucket, subject, visitor)?;
         }
-        if !self.wildcard.is_empty() {
-            for dot in memchr::memchr_iter(b'.', host) {
-                let suffix = &host[dot + 1..];
-                if dot > 0
-                    && self.wildcard_lengths.contains(suffix.len())
-                    && let Some(&bucket) = self.wildcard.get(suffix)
-                    && let Some(route) = search(bucket)
-                {
-                    return Some(route);
-                }
+        // At least one byte and a dot stand before what follows a wildcard.
+        for length in self.wildcard_lengths.below(host.len().saturating_sub(1)) {
+            let (before, suffix) = host.split_at(host.len() - length);
+            if before.ends_with(b".")
+                && let Some(&bucket) = self.wildcard.get(suffix)
+            {
+                self.walk_bucket(HostRank::Wildcard(length), bucket, subject, visitor)?;
             }
         }
-        self.any.and_then(search)
-    }
-}
-
-/// The routes of one host pattern.
-#[derive(Debug, Default)]
-struct Bucket {
-    /// Leaves by path. Exact paths and prefixes share one map, so that a whole path is hashed once.
-    paths: Map<Box<[u8]>, PathLeaves>,
-    /// Lengths of the prefixes in `paths`.
-    prefix_lengths: Lengths,
-    /// Routes without a path.
-    any: Leaf,
-}
-
-impl Bucket {
-    #[inline]
-    fn find(&self, path: &[u8], mut visit: impl FnMut(Leaf) -> Option<usize>) -> Option<usize> {
-        if let Some(leaves) = self.paths.get(path)
-            && let Some(route) = visit(leaves.exact).or_else(|| visit(leaves.prefix))
-        {
-            return Some(route);
+        match self.any {
+            Some(bucket) => self.walk_bucket(HostRank::Any, bucket, subject, visitor),
+            None => ControlFlow::Continue(()),
         }
-        if !self.prefix_lengths.is_empty() {
-            // A prefix ends before a slash; one that is the whole path was met above.
-            let longest = path.len().min(self.prefix_lengths.longest + 1);
-            for slash in memchr::memrchr_iter(b'/', &path[..longest]) {
-                if self.prefix_lengths.contains(slash)
-                    && let Some(leaves) = self.paths.get(&path[..slash])
-                    && let Some(route) = visit(leaves.prefix)
-                {
-                    return Some(route);
-                }
-            }
-        }
-        visit(self.any)
-    }
-}
-
-/// The routes of one path in one bucket.
-#[derive(Clone, Copy, Debug, Default)]
-struct PathLeaves {
-    exact: Leaf,
-    prefix: Leaf,
-}
-
-/// A slice of [`RouteTable::routes`].
-#[derive(Clone, Copy, Debug, Default)]
-struct Leaf {
-    start: u32,
-    end: u32,
-}
-
-/// Which key lengths occur, so that slices no pattern can equal are not hashed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lengths {
-    /// Bit n: a key of n bytes exists; bit 63: one of 63 or more.
-    mask: u64,
-    longest: usize,
-}
-
-impl Lengths {
-    fn insert(&mut self, length: usize) {
-        self.mask |= 1 << length.min(63);
-        self.longest = self.longest.max(length);
     }
 
     #[inline]
-    fn contains(&self, length: usize) -> bool {
-        length <= self.longest && self.mask & (1 << length.min(63)) != 0
+    fn walk_bucket(
+        &self,
+        rank: HostRank,
+        bucket: u32,
+        subject: &Subject<'_>,
+        visitor: &mut impl Visitor,
+    ) -> ControlFlow<()> {
+        let bucket = &self.buckets[bucket as usize];
+        if !visitor.enter(rank, bucket) {
+            return ControlFlow::Continue(());
+        }
+        bucket.walk(&self.entries, subject.path, visitor)
     }
 
-    fn is_empty(&self) -> bool {
-        self.mask == 0
+    /// The routes of a leaf, best first.
+    #[inline]
+    pub(super) fn leaf(&self, leaf: Leaf) -> &[Entry] {
+        leaf.of(&self.entries)
+    }
+
+    /// What a route asks besides host and path.
+    #[inline]
+    pub(super) fn conditions(&self, entry: &Entry) -> Option<&Matcher> {
+        self.conditions.get(entry.conditions as usize)
     }
 }
 
-/// A table whose leaves still grow.
-#[derive(Default)]
-struct Draft {
-    table: RouteTable,
-    buckets: Vec<DraftBucket>,
+/// The visitor of requests: keeps the best route whose conditions hold, and stops as soon as none can be better.
+#[derive(Debug)]
+pub(super) struct Search<'t, 's> {
+    table: &'t RouteTable,
+    subject: &'t Subject<'s>,
+    best: Option<u32>,
+    /// Only routes above this matter: the priority of `best`, or less than any.
+    floor: i64,
 }
 
-#[derive(Default)]
-struct DraftBucket {
-    paths: Map<Box<[u8]>, DraftLeaves>,
-    any: Vec<u32>,
-}
-
-/// What becomes [`PathLeaves`].
-#[derive(Default)]
-struct DraftLeaves {
-    exact: Vec<u32>,
-    prefix: Vec<u32>,
-}
-
-impl Draft {
-    fn insert(&mut self, index: u32, spec: &RouteSpec) {
-        if spec.hosts.is_empty() {
-            let next = self.buckets.len() as u32;
-            let bucket = *self.table.any.get_or_insert(next);
-            self.insert_path(bucket, index, &spec.path);
-        }
-        for host in &spec.hosts {
-            let next = self.buckets.len() as u32;
-            let bucket = match host {
-                HostPattern::Exact(name) => {
-                    *self.table.exact.entry(name.as_bytes().into()).or_insert(next)
-                }
-                HostPattern::Wildcard(suffix) => {
-                    self.table.wildcard_lengths.insert(suffix.len());
-                    *self.table.wildcard.entry(suffix.as_bytes().into()).or_insert(next)
-                }
-            };
-            self.insert_path(bucket, index, &spec.path);
-        }
+impl<'t, 's> Search<'t, 's> {
+    #[inline]
+    pub(super) fn new(table: &'t RouteTable, subject: &'t Subject<'s>) -> Self {
+        Search { table, subject, best: None, floor: i64::MIN }
     }
 
-    fn insert_path(&mut self, bucket: u32, index: u32, path: &PathPattern) {
-        if bucket as usize == self.buckets.len() {
-            self.buckets.push(DraftBucket::default());
-        }
-        let bucket = &mut self.buckets[bucket as usize];
-        let leaf = match path {
-            PathPattern::Any => &mut bucket.any,
-            PathPattern::Exact(path) => {
-                &mut bucket.paths.entry(path.as_bytes().into()).or_default().exact
+    /// Its result once the walk is over.
+    #[inline]
+    pub(super) fn winner(&self) -> Option<usize> {
+        self.best.map(|route| route as usize)
+    }
+}
+
+impl Visitor for Search<'_, '_> {
+    #[inline]
+    fn enter(&mut self, _: HostRank, bucket: &Bucket) -> bool {
+        self.wants(bucket.priority_max)
+    }
+
+    #[inline]
+    fn wants(&self, priority: i32) -> bool {
+        i64::from(priority) > self.floor
+    }
+
+    #[inline]
+    fn leaf(&mut self, _: PathRank, leaf: Leaf) -> ControlFlow<()> {
+        for entry in self.table.leaf(leaf) {
+            if !self.wants(entry.priority) {
+                break;
             }
-            // No section reads it yet.
-            PathPattern::Regex(_) => return,
-            PathPattern::Prefix(path) => {
-                let path = path.trim_end_matches('/');
-                &mut bucket.paths.entry(path.as_bytes().into()).or_default().prefix
-            }
-        };
-        // A route that names a host twice stands in its leaf once.
-        if leaf.last() != Some(&index) {
-            leaf.push(index);
-        }
-    }
-
-    fn finish(self) -> RouteTable {
-        let mut table = self.table;
-        let mut leaf = |indexes: &[u32]| {
-            let start = table.routes.len() as u32;
-            table.routes.extend_from_slice(indexes);
-            Leaf { start, end: table.routes.len() as u32 }
-        };
-        for draft in self.buckets {
-            let mut bucket = Bucket { any: leaf(&draft.any), ..Bucket::default() };
-            bucket.paths.reserve(draft.paths.len());
-            for (path, leaves) in draft.paths {
-                if !leaves.prefix.is_empty() {
-                    bucket.prefix_lengths.insert(path.len());
+            let conditions = self.table.conditions(entry);
+            if conditions.is_none_or(|conditions| conditions.unmet(self.subject).is_none()) {
+                self.best = Some(entry.route);
+                self.floor = i64::from(entry.priority);
+                // What follows in rank order wins only by its priority.
+                if entry.priority == self.table.priority_max {
+                    return ControlFlow::Break(());
                 }
-                let leaves =
-                    PathLeaves { exact: leaf(&leaves.exact), prefix: leaf(&leaves.prefix) };
-                bucket.paths.insert(path, leaves);
+                break;
             }
-            table.buckets.push(bucket);
         }
-        table
+        ControlFlow::Continue(())
     }
 }
 

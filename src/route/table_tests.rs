@@ -1,9 +1,7 @@
-//! Tests of the route table: tables for the rules, and a naive matcher that it must agree with.
-
-use proptest::prelude::*;
+//! Tests of the route table: a table for each rule of the rank. `naive_tests` compare it with a naive matcher.
 
 use super::*;
-use crate::config::Conditions;
+use crate::config::{Conditions, HostPattern, PathPattern};
 
 fn spec(hosts: &[&str], path: &str) -> RouteSpec {
     let hosts = hosts
@@ -22,7 +20,7 @@ fn spec(hosts: &[&str], path: &str) -> RouteSpec {
 }
 
 fn check(specs: &[RouteSpec], cases: &[(&str, &str, Option<usize>)]) {
-    let table = RouteTable::compile(specs);
+    let table = RouteTable::compile(specs).expect("good expressions");
     for (host, path, expected) in cases {
         let found = table.find(&Subject::get(host.as_bytes(), path.as_bytes()));
         assert_eq!(found, *expected, "host {host:?} path {path:?}");
@@ -167,84 +165,71 @@ fn prefixes_longer_than_the_length_mask_are_found() {
 }
 
 #[test]
-fn routes_are_offered_in_rank_order_until_one_is_accepted() {
-    let specs = [
+fn a_higher_priority_wins_over_every_other_part_of_the_rank() {
+    let mut specs = [
+        spec(&["a.x"], "=/p/q"),
+        spec(&["a.x"], "^/p"),
+        spec(&["*.x"], "^/p"),
         spec(&[], ""),
-        spec(&["a"], ""),
-        spec(&["a"], "^/x"),
-        spec(&["a"], "=/x"),
-        spec(&[], "=/x"),
+        spec(&["a.x"], ""),
     ];
-    let table = RouteTable::compile(&specs);
-    let mut offered = Vec::new();
-    let found = table.find_where(b"a", b"/x", |route| {
-        offered.push(route);
-        false
-    });
-    assert_eq!(found, None);
-    assert_eq!(offered, [3, 2, 1, 4, 0]);
-    assert_eq!(table.find_where(b"a", b"/x", |route| route == 1), Some(1));
+    let expect = |specs: &[RouteSpec], expected| check(specs, &[("a.x", "/p/q", Some(expected))]);
+    expect(&specs, 0);
+    for higher in 0..specs.len() {
+        for priority in [1, i32::MAX] {
+            specs[higher].priority = priority;
+            expect(&specs, higher);
+        }
+        specs[higher].priority = 0;
+    }
+    // The second best is still found behind a lower one, and the lowest of all when it is alone.
+    specs[0].priority = i32::MIN;
+    expect(&specs, 1);
+    specs[4].priority = 1;
+    specs[3].priority = 2;
+    specs[2].priority = -5;
+    expect(&specs, 3);
+    check(&specs[..1], &[("a.x", "/p/q", Some(0)), ("a.x", "/p", None)]);
 }
 
-/// The rules, said as slowly as possible.
-fn naive(specs: &[RouteSpec], host: &str, path: &str) -> Option<usize> {
-    let mut best = None;
-    for (index, spec) in specs.iter().enumerate() {
-        let host_rank = if spec.hosts.is_empty() {
-            Some(0)
-        } else {
-            let rank = |pattern: &HostPattern| match pattern {
-                HostPattern::Exact(name) => (name == host).then_some(usize::MAX),
-                HostPattern::Wildcard(suffix) => host
-                    .strip_suffix(suffix.as_str())
-                    .and_then(|rest| rest.strip_suffix('.'))
-                    .is_some_and(|rest| !rest.is_empty())
-                    .then_some(suffix.len() + 1),
-            };
-            spec.hosts.iter().filter_map(rank).max()
-        };
-        let path_rank = match &spec.path {
-            PathPattern::Regex(_) => continue,
-            PathPattern::Any => Some(0),
-            PathPattern::Exact(exact) => (exact == path).then_some(usize::MAX),
-            PathPattern::Prefix(prefix) => path
-                .strip_prefix(prefix.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                .then_some(prefix.len() + 1),
-        };
-        if let (Some(host_rank), Some(path_rank)) = (host_rank, path_rank) {
-            let rank = (host_rank, path_rank);
-            if best.is_none_or(|(best_rank, _)| rank > best_rank) {
-                best = Some((rank, index));
-            }
-        }
-    }
-    best.map(|(_, index)| index)
+#[test]
+fn a_higher_priority_whose_conditions_fail_is_passed_by() {
+    let mut specs = [spec(&["a"], "^/p"), spec(&[], ""), spec(&[], "^/p")];
+    specs[1].priority = 1;
+    specs[1].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/x", Some(0)), ("b", "/p/x", Some(2)), ("b", "/", None)]);
 }
 
-proptest! {
-    #[test]
-    fn the_table_agrees_with_a_naive_matcher(
-        routes in prop::collection::vec(
-            (prop::collection::vec("(\\*\\.)?[ab](\\.[ab]){0,2}", 0..3), "|[=^](/[ab]{1,2}){1,4}"),
-            0..30,
-        ),
-        lookups in prop::collection::vec(("|[ab](\\.[ab]){0,4}", "(/[ab]{0,2}){1,6}"), 1..30),
-    ) {
-        let specs: Vec<_> = routes
-            .iter()
-            .map(|(hosts, path)| spec(&hosts.iter().map(String::as_str).collect::<Vec<_>>(), path))
-            .collect();
-        let table = RouteTable::compile(&specs);
-        for (host, path) in &lookups {
-            let found = table.find(&Subject::get(host.as_bytes(), path.as_bytes()));
-            prop_assert_eq!(found, naive(&specs, host, path), "host {} path {}", host, path);
-        }
-    }
+#[test]
+fn more_conditions_win_and_failing_ones_fall_through_all_the_way() {
+    let mut specs = [
+        spec(&["a"], "^/p"),
+        spec(&["a"], "^/p"),
+        spec(&["a"], "^/p/q"),
+        spec(&["a"], "=/p/q"),
+        spec(&[], ""),
+    ];
+    specs[1].conditions.methods = methods(&["GET"]);
+    check(&specs, &[("a", "/p", Some(1)), ("a", "/p/q", Some(3))]);
+    specs[3].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(2))]);
+    specs[2].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(1))]);
+    specs[1].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(0))]);
+    specs[0].conditions.methods = methods(&["POST"]);
+    check(&specs, &[("a", "/p/q", Some(4))]);
+}
 
-    #[test]
-    fn no_bytes_make_a_lookup_fail(host: Vec<u8>, path: Vec<u8>) {
-        let table = RouteTable::compile(&[spec(&["*.a"], "^/a"), spec(&[], "^/b"), spec(&["b"], "=/")]);
-        let _ = table.find(&Subject::get(&host, &path));
-    }
+fn methods(methods: &[&str]) -> Option<crate::config::MethodCondition> {
+    let methods = methods.iter().map(|method| (*method).to_owned()).collect();
+    Some(crate::config::MethodCondition { methods, negated: false })
+}
+
+#[test]
+fn an_expression_stands_between_prefixes_and_no_path() {
+    let mut specs = [spec(&["a"], ""), spec(&["a"], ""), spec(&["a"], "^"), spec(&[], "=/x/1")];
+    specs[1].path = PathPattern::Regex("/x/[0-9]+".into());
+    check(&specs, &[("a", "/x/1", Some(2)), ("b", "/x/1", Some(3))]);
+    check(&specs[..2], &[("a", "/x/1", Some(1)), ("a", "/x/y", Some(0)), ("b", "/x/1", None)]);
 }

@@ -53,8 +53,9 @@ fn every_bind_is_a_socket_of_its_own_and_routes_are_shared_by_all_listeners() {
     let (a, b) = (&snapshot.listeners[0].1, &snapshot.listeners[1].1);
     assert!(Arc::ptr_eq(&a.routes, &b.routes));
     let route = a.routes.find(&Subject::get(b"x.test", b"/")).expect("a route");
-    assert_eq!(&*a.entries[route].policy.route, "r");
-    assert_eq!(snapshot.upstreams[a.entries[route].upstream].name.as_ref(), "u");
+    assert_eq!(&*a.entries[route].policy(0).expect("a policy").route, "r");
+    let target = a.entries[route].target(0).expect("a target");
+    assert_eq!(snapshot.upstreams[target.upstream].name.as_ref(), "u");
     assert_eq!(labels(snapshot, 1), ["10.0.0.1:80", "unix:/run/app.sock"]);
 }
 
@@ -62,8 +63,9 @@ fn every_bind_is_a_socket_of_its_own_and_routes_are_shared_by_all_listeners() {
 fn timeouts_merge_defaults_then_listener_then_upstream() {
     let draft = draft(TWO, &Names::default(), &Registry::default());
     let listeners = &draft.snapshot.listeners;
-    let timeouts =
-        |listener: usize, route: usize| listeners[listener].1.entries[route].policy.timeouts;
+    let timeouts = |listener: usize, route: usize| {
+        listeners[listener].1.entries[route].policy(0).expect("a policy").timeouts
+    };
     let seconds = |n| Some(Duration::from_secs(n));
     assert_eq!((timeouts(0, 0).connect, timeouts(0, 0).total), (seconds(7), None));
     assert_eq!((timeouts(0, 1).connect, timeouts(0, 1).total), (seconds(7), seconds(9)));

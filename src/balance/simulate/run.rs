@@ -247,7 +247,9 @@ impl<'a> World<'a> {
         }
         state.n_busy -= u32::from(request.served);
         let now = self.epoch + Duration::from_nanos(self.now);
-        request.permit.settle(outcome, Duration::from_nanos(latency), now);
+        if self.balance.learns() {
+            request.permit.settle(outcome, Duration::from_nanos(latency), now);
+        }
         let server = request.server;
         drop(request);
         self.serve(server);

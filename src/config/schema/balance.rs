@@ -1,5 +1,7 @@
 //! `upstream.balance`: which strategy chooses among an upstream's backends, and with what options.
 
+use std::fmt;
+
 /// `upstream.balance`, complete: an option that the strategy does not take has its default here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Balance {
@@ -55,6 +57,43 @@ impl Balance {
             vnodes: 160,
             bounded_load: None,
             fallback: "round_robin",
+        }
+    }
+}
+
+impl fmt::Display for Balance {
+    /// The strategy's name, followed by what is not its default.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.strategy)?;
+        let defaults = Balance::of(self.strategy);
+        if let Some(key) = self.key.as_ref().filter(|_| self.key != defaults.key) {
+            write!(f, " by {key}")?;
+        }
+        if self.vnodes != defaults.vnodes {
+            write!(f, ", vnodes {}", self.vnodes)?;
+        }
+        if let Some(bounded_load) = self.bounded_load {
+            write!(f, ", bounded_load {bounded_load}")?;
+        }
+        if self.fallback != defaults.fallback {
+            write!(f, ", fallback {}", self.fallback)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeySource::ClientIp { ipv4_mask, ipv6_mask } => {
+                write!(f, "client_ip/{ipv4_mask} and /{ipv6_mask}")
+            }
+            KeySource::Path => f.write_str("path"),
+            KeySource::Uri => f.write_str("uri"),
+            KeySource::Host => f.write_str("host"),
+            KeySource::Header(name) => write!(f, "header:{name}"),
+            KeySource::Cookie(name) => write!(f, "cookie:{name}"),
+            KeySource::Query(name) => write!(f, "query:{name}"),
         }
     }
 }

@@ -105,8 +105,7 @@ fn refuse_foreign_options(section: &Section<'_>, strategy: &'static str) {
 fn with_options(section: &Section<'_>, strategy: &'static str) -> Balance {
     let defaults = Balance::of(strategy);
     let takes = |key: &str| options(strategy).contains(&key);
-    let narrow = |number: u64| u32::try_from(number).ok();
-    let read = |key: &str, range| section.read(key, |item| item.integer(range)).and_then(narrow);
+    let read = |key: &str, range| section.read(key, |item| item.integer::<u32>(range));
     let key = match strategy {
         "ip_hash" => Some(KeySource::ClientIp {
             ipv4_mask: read("ipv4_mask", 0..=32).map_or(32, |bits| bits as u8),

@@ -17,10 +17,14 @@ use super::{balance, timeouts};
 const BACKENDS_MAX: usize = 10_000;
 
 /// One `[upstream.NAME]`.
-pub(super) fn read(section: &Section<'_>, default_timeouts: ExchangeTimeouts) -> Upstream {
+pub(super) fn read(
+    section: &Section<'_>,
+    name: &str,
+    default_timeouts: ExchangeTimeouts,
+) -> Upstream {
     let timeouts = section
         .child("timeouts", &shapes::UPSTREAM_TIMEOUTS)
-        .map(|section| timeouts::read_exchange(&section))
+        .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     Upstream {
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
@@ -95,16 +99,15 @@ fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
         section.missing("address", "write { address = \"10.0.0.11:8080\" }");
         return None;
     };
-    let weight = section.read("weight", |item| item.integer(0..=u64::from(Backend::WEIGHT_MAX)));
+    let weight = section.read("weight", |item| item.integer(0..=i64::from(Backend::WEIGHT_MAX)));
     let backup = section.read("backup", Item::boolean);
     let max_connections =
-        section.read("max_connections", |item| item.integer_or("off", 1..=u64::from(u32::MAX - 1)));
-    let narrow = |number: u64| u32::try_from(number).ok();
+        section.read("max_connections", |item| item.integer_or("off", 1..=i64::from(u32::MAX - 1)));
     let backend = Backend::at(address::backend(address)?);
     Some(Backend {
-        weight: weight.and_then(narrow).unwrap_or(backend.weight),
+        weight: weight.unwrap_or(backend.weight),
         backup: backup.unwrap_or(backend.backup),
-        max_connections: max_connections.flatten().and_then(narrow),
+        max_connections: max_connections.flatten(),
         ..backend
     })
 }
@@ -116,7 +119,7 @@ fn pool(section: &Section<'_>) -> Pool {
         Some("off") => Some(0),
         _ => item.integer(0..=1_000_000),
     });
-    if let Some(max_idle) = max_idle.and_then(|n| usize::try_from(n).ok()) {
+    if let Some(max_idle) = max_idle {
         pool.max_idle = max_idle;
     }
     if let Some(idle) = section.read("idle", Item::duration_or_off) {
@@ -126,7 +129,7 @@ fn pool(section: &Section<'_>) -> Pool {
         pool.max_age = max_age;
     }
     let requests =
-        section.read("max_requests", |item| item.integer_or("off", 1..=u64::from(u32::MAX)));
+        section.read("max_requests", |item| item.integer_or("off", 1..=i64::from(u32::MAX)));
     if let Some(max_requests) = requests {
         pool.max_requests = max_requests;
     }
@@ -141,15 +144,7 @@ fn host(item: Item<'_>) -> Option<Host> {
         "backend" => return Some(Host::Backend),
         _ => {}
     }
-    let name = match text.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port != 0) => name,
-        _ => text,
-    };
-    let is_ipv6 = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'))
-        .is_some_and(|name| name.parse::<std::net::Ipv6Addr>().is_ok());
-    if !is_ipv6 && let Err(why) = hosts::check_name(name) {
+    if let Err(why) = hosts::check_authority(text) {
         let accepted = "accepted: \"preserve\", \"backend\" or a host, with or without a port";
         item.bad(format!("{} {why}", shown(text)), accepted);
         return None;
