@@ -178,7 +178,7 @@ mod tests {
             for _ in 0..20_000 {
                 // A few hot keys and many others.
                 let draw = random.next_u64();
-                bench.key = Some(key(if draw % 4 == 0 { draw % 3 } else { draw % 5000 }));
+                bench.key = Some(key(if draw.is_multiple_of(4) { draw % 3 } else { draw % 5000 }));
                 let permit = bench.take().expect("a place");
                 permits.push(permit);
                 let placed = permits.last().map(|permit| permit.backend().id).unwrap_or_default();
