@@ -20,8 +20,9 @@ use crate::http1::Decoder;
 use crate::relay::{Buffer, Encoding, PumpError};
 use crate::snapshot::Forwarding;
 
-/// How long the filters of one exchange may wait, all together.
-const FILTERS_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the filters of one exchange may wait, all together. The test of it is not that patient.
+const FILTERS_WAIT_MAX: Duration =
+    if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(30) };
 
 impl Connection {
     pub(super) async fn exchange(
