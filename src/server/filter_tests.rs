@@ -153,7 +153,7 @@ fn a_body_that_comes_while_a_filter_waits_is_still_a_body() {
     let daemon = daemon();
     let mut stream = connect(&daemon);
     let head =
-        last("/", "two twice").replace("GET", "POST").replace("Host", "Content-Length: 24\r\nHost");
+        last("/", "two twice").replace("GET", "POST").replace("Host", "Content-Length: 25\r\nHost");
     stream.write_all(head.as_bytes()).expect("sent");
     stream.write_all(b"GET /own HTTP/1.1\r\nHo: x\n").expect("sent");
     let mut answer = String::new();
