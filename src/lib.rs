@@ -47,7 +47,8 @@
 //! 4 pick     upstream.balancer.pick(candidates) → Permit                                       | 503
 //! 5 send     pool.take or dial; head and what is there of the body in one write
 //!            a refused or dead connection → 4 while that is safe                               | 502 504
-//! 6 head     1xx go on at once, the final head is parsed, edited, framed for this client
+//!            fully sent: its copy, where the route has a mirror, leaves on a task of its own, never waited for
+//! 6 head     1xx go on at once, the final head is parsed, edited, seen by the filters, framed for this client
 //! 7 body     a pump each way until done; longer than one read: only Arc<Policy> stays pinned   | cut, never completed
 //! 8 end      connection → pool, in-flight − 1, counters, access-log line
 //! ```

@@ -6,9 +6,23 @@ use super::item::{Item, shown};
 use super::regex;
 use super::source::Place;
 
-/// An expression that compiles, as text and compiled; `whole`: it is meant to match the whole of something.
-pub(crate) fn expression(item: Item<'_>, whole: bool) -> Option<(String, Regex)> {
+/// An expression that is meant to match the whole of something.
+pub(crate) fn pattern(item: Item<'_>) -> Option<String> {
     let text = item.text()?;
+    // Generated files have the same few expressions in thousands of routes.
+    if !item.cx.is_known_expression(text) {
+        compile(item, text, true)?;
+        item.cx.know_expression(text);
+    }
+    Some(text.to_owned())
+}
+
+/// An expression that is looked for in something, as text and compiled.
+pub(crate) fn expression(item: Item<'_>) -> Option<(String, Regex)> {
+    compile(item, item.text()?, false)
+}
+
+fn compile(item: Item<'_>, text: &str, whole: bool) -> Option<(String, Regex)> {
     match regex::compile(text, whole) {
         Ok(regex) => Some((text.to_owned(), regex)),
         Err(error) => {

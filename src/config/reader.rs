@@ -2,6 +2,7 @@
 //! a report and `None`, and reading goes on.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Cx {
     drafts: RefCell<Vec<Draft>>,
     n_errors: Cell<usize>,
     bodies: RefCell<Bodies>,
+    /// Expressions that are known to compile, as matching the whole of something.
+    expressions: RefCell<HashSet<String>>,
     /// Places with the name they will be asked for by.
     marked: RefCell<Vec<(String, Place)>>,
 }
@@ -46,6 +49,16 @@ impl Cx {
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let files = self.files.iter().filter_map(|file| file.path.clone());
         files.chain(self.bodies.borrow().paths().cloned()).collect()
+    }
+
+    /// Whether this expression compiled before.
+    pub(crate) fn is_known_expression(&self, text: &str) -> bool {
+        self.expressions.borrow().contains(text)
+    }
+
+    /// Remembers an expression that compiled.
+    pub(crate) fn know_expression(&self, text: &str) {
+        self.expressions.borrow_mut().insert(text.to_owned());
     }
 
     /// What the file at `path` holds, or what is wrong and what to do.

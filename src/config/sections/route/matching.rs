@@ -1,6 +1,6 @@
 //! `route.match`: the path and the conditions beside it.
 
-use super::super::super::expressions::expression;
+use super::super::super::expressions::pattern;
 use super::super::super::fields::{Kind, Seen, check_method, check_value};
 use super::super::super::item::Item;
 use super::super::super::networks::network;
@@ -44,16 +44,16 @@ fn path(section: &Section<'_>) -> PathPattern {
         );
         second.bad(message, "keep one; for both, write two routes");
     }
-    let pattern = written.first().and_then(|item| match item.key {
+    let path = written.first().and_then(|item| match item.key {
         "path" => paths::exact(*item),
         "path_prefix" => paths::prefix(*item),
         _ => path_regex(*item),
     });
-    pattern.unwrap_or(PathPattern::Any)
+    path.unwrap_or(PathPattern::Any)
 }
 
 fn path_regex(item: Item<'_>) -> Option<PathPattern> {
-    let (text, _) = expression(item, true)?;
+    let text = pattern(item)?;
     let mut letters = text.strip_prefix('^').unwrap_or(&text).chars();
     let begins_otherwise = letters.next().is_some_and(|c| c.is_ascii_alphanumeric())
         && !letters.next().is_some_and(|c| "?*{".contains(c))
@@ -191,7 +191,7 @@ fn value(
         return None;
     };
     match inner.key {
-        "regex" => Some((ValuePattern::Regex(expression(inner, true)?.0), false)),
+        "regex" => Some((ValuePattern::Regex(pattern(inner)?), false)),
         "present" => Some((ValuePattern::Present, !inner.boolean()?)),
         _ if in_not => {
             inner.bad("`not` stands in `not`", "write the value without either");

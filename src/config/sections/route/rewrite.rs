@@ -56,7 +56,7 @@ fn regex(rewrite: &Section<'_>) -> Option<RegexRewrite> {
             section.missing(key, format!("write {}", section.shape.example));
         }
     }
-    let from = section.read("from", |item| expression(item, false));
+    let from = section.read("from", |item| expression(item));
     let item = section.item("to")?;
     let to = item.text()?;
     let (text, regex) = from?;
