@@ -29,7 +29,7 @@ use crate::relay::{Buffer, PumpError, Waiting};
 const TRIES_MAX: u32 = 5;
 
 /// Backends that may refuse a request before the client is told.
-const REFUSALS_MAX: u32 = 3;
+pub const REFUSALS_MAX: u32 = 3;
 
 /// Interim responses (1xx) we pass on for one request; a backend that sends more is broken.
 const INTERIMS_MAX: u32 = 32;

@@ -32,4 +32,5 @@ mod tunnel;
 mod worker;
 
 pub use connection::serve;
+pub use forward::REFUSALS_MAX;
 pub use worker::{Gate, Worker};
