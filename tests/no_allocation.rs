@@ -199,9 +199,7 @@ fn a_request_for_a_plain_route_finds_its_backends_upstream_without_allocating() 
             request.clear();
             let limits = &support::LIMITS;
             let bytes = match host {
-                "elsewhere" => {
-                    &b"GET /api HTTP/1.1\r\nHost: elsewhere\r\nx-version: 2\r\n\r\n"[..]
-                }
+                "elsewhere" => &b"GET /api HTTP/1.1\r\nHost: elsewhere\r\nx-version: 2\r\n\r\n"[..],
                 _ => b"GET /api HTTP/1.1\r\nHost: SHOP.example:80\r\nx-version: 2\r\n\r\n",
             };
             let parsed = parse_request(bytes, limits, &mut request.head);
