@@ -71,6 +71,10 @@ reasons! {
     UpstreamProtocol => "upstream_protocol", Backend;
     /// No eligible backend.
     NoBackend => "no_backend", Proxy;
+    /// As many requests as may wait for a place at a backend do.
+    QueueFull => "queue_full", Proxy;
+    /// No backend had a place in time.
+    QueueTimeout => "queue_timeout", Proxy;
     /// Connecting took too long.
     ConnectTimeout => "connect_timeout", Backend;
     /// The response head took too long, or the backend stopped reading the request.

@@ -30,8 +30,8 @@
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
 //!                 route     host, path, conditions → route; normalising
 //!                 filter    what changes or answers a request on its way, one file each; templates filled in; rewrites
-//!                 balance   strategies, one file each
-//!                 backend   live state of a backend; candidates; permits
+//!                 balance   strategies, one file each; sticky sessions
+//!                 backend   live state of a backend; candidates; permits; the queue of those who wait for one
 //! 1 the text      config    TOML → Config, or every problem with its place
 //! 0 facts         error, hash, metrics, rng
 //! ```
@@ -45,7 +45,8 @@
 //! 2 enter    client known, Host and path normalised, RouteTable::find, a split's choice → Hold | 404 405 413 417
 //! 3 pass     fields: hop-by-hop out, who asked in, an index edit; filters, which may answer or wait; the rewrite,
 //!            or the route's own redirect or response: then nothing below but 8
-//! 4 pick     upstream.balancer.pick(candidates) → Permit                                       | 503
+//! 4 pick     the cookie's backend, else upstream.balancer.pick(candidates) → Permit            | 503
+//!            all full, and the upstream has a queue: wait in line, first come, first served    | 503
 //! 5 send     pool.take or dial; head and what is there of the body in one write
 //!            a refused or dead connection → 4 while that is safe                               | 502 504
 //!            fully sent: its copy, where the route has a mirror, leaves on a task of its own, never waited for
@@ -71,6 +72,7 @@
 //! |---|---|---|
 //! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
 //! | in-flight counts, latency, availability | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | queue of waiting requests | registry | yes, by upstream |
 //! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |

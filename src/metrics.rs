@@ -43,6 +43,8 @@ pub struct WorkerCounters {
     pub upstream_reuses: Counter,
     /// Tries after the first one.
     pub retries: Counter,
+    /// Requests that lined up for a place at a backend.
+    pub queued: Counter,
     /// Requests copied to a mirror.
     pub mirrors: Counter,
     /// Of these, those that were not sent or not answered to the end.
@@ -62,6 +64,7 @@ impl Default for WorkerCounters {
             upstream_connects: Counter::default(),
             upstream_reuses: Counter::default(),
             retries: Counter::default(),
+            queued: Counter::default(),
             mirrors: Counter::default(),
             mirrors_failed: Counter::default(),
             mirrors_dropped: Counter::default(),

@@ -16,7 +16,7 @@ pub fn status(reason: Reason) -> Option<u16> {
         Reason::HeaderLimit => 431,
         Reason::Internal => 500,
         Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
-        Reason::NoBackend => 503,
+        Reason::NoBackend | Reason::QueueFull | Reason::QueueTimeout => 503,
         Reason::ConnectTimeout
         | Reason::FirstByteTimeout
         | Reason::TotalTimeout

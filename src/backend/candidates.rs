@@ -90,6 +90,27 @@ impl<'a> Candidates<'a> {
         (0..self.members.len()).filter_map(move |index| self.eligible(index))
     }
 
+    /// Whether, where no member was eligible, one would be if it had a place, in any tier: what a request may wait
+    /// for. It is not asked whether that one is full: it may have a place again by now.
+    pub fn any_gets_free(members: &Members, tried: &Tried) -> bool {
+        members.iter().any(|member| {
+            member.max_connections != Member::UNLIMITED
+                && member.weight > 0
+                && member.backend.is_available()
+                && !tried.contains(&member.backend)
+        })
+    }
+
+    /// The member at `index` for a client that is bound to it: drained or not, and of the backups only while they
+    /// are asked.
+    pub fn bound(&self, index: usize) -> Option<&'a Member> {
+        let member = self.members.get(index)?;
+        let tier = member.tier == Tier::Primary || self.tier == Tier::Backup;
+        let usable = self.ignores_health || member.backend.is_available();
+        let fits = tier && usable && !member.is_full() && !self.tried.contains(&member.backend);
+        fits.then_some(member)
+    }
+
     /// The member at `index` if it is eligible for this request.
     #[inline]
     pub fn eligible(&self, index: usize) -> Option<&'a Member> {

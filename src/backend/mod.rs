@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -15,11 +16,13 @@ mod candidates;
 mod latency;
 mod member;
 mod permit;
+mod queue;
 
 pub use candidates::{Candidates, Tried};
 pub use latency::{FAILURE_FACTOR, Latency};
 pub use member::{Member, Members, Tier};
 pub use permit::{Outcome, Permit};
+pub use queue::{Attempt, Queue, Waited, Waiter};
 
 /// Where a backend listens, after name resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +61,8 @@ pub struct Backend {
     in_flight: CachePadded<AtomicU32>,
     /// How long it takes to answer.
     latency: CachePadded<Latency>,
+    /// Who waits for a place at it, or at another backend of its upstream.
+    queue: Arc<Queue>,
 }
 
 impl Backend {
@@ -80,7 +85,14 @@ impl Backend {
             share: AtomicU32::new(Self::SHARE_FULL),
             in_flight: CachePadded::default(),
             latency: CachePadded::new(Latency::new(epoch)),
+            queue: Arc::default(),
         }
+    }
+
+    /// One whose places are waited for in `queue`.
+    #[must_use]
+    pub fn in_queue(self, queue: &Arc<Queue>) -> Self {
+        Backend { queue: Arc::clone(queue), ..self }
     }
 
     /// Exchanges in use now, over all workers.

@@ -1,7 +1,7 @@
 //! The right to use a backend for one exchange, and what became of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
 use super::{Backend, Member};
@@ -57,6 +57,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.backend.in_flight.fetch_sub(1, Relaxed);
+        // Sequentially consistent with who lines up, see `queue`: it sees the place, or is seen.
+        self.backend.in_flight.fetch_sub(1, SeqCst);
+        self.backend.queue.place_freed();
     }
 }

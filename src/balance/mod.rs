@@ -31,10 +31,12 @@ mod round_robin;
 mod sampler;
 mod schedule;
 pub mod simulate;
+mod sticky;
 #[cfg(test)]
 mod testing;
 
 pub use key::key_of;
+pub use sticky::Sticky;
 
 /// Times that a place which another thread took first is given up and another backend is picked.
 const RACES_MAX: u32 = 64;

@@ -85,8 +85,13 @@ pub(super) fn upstream(upstream: &Upstream) -> Facets {
         Host::Literal(host) => host,
     };
     let max_requests = pool.max_requests.map_or("off".to_owned(), |max| max.to_string());
+    let queue = upstream.queue.map_or("off".to_owned(), |queue| {
+        format!("max {}, timeout {}", queue.max, timeout(queue.timeout))
+    });
     vec![
         ("balance", upstream.balance.to_string()),
+        ("sticky", upstream.sticky.as_ref().map_or("off".to_owned(), sticky)),
+        ("queue", queue),
         ("host", host.to_owned()),
         (
             "pool",
@@ -99,6 +104,12 @@ pub(super) fn upstream(upstream: &Upstream) -> Facets {
         ),
         ("timeouts", timeouts(&upstream.timeouts)),
     ]
+}
+
+/// Everything but the key.
+fn sticky(sticky: &Sticky) -> String {
+    let key = if sticky.key.is_some() { "configured" } else { "random" };
+    format!("cookie {}, ttl {}, key {key}", sticky.cookie, timeout(sticky.ttl))
 }
 
 /// A filter.

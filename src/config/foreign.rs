@@ -97,10 +97,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "here: timeouts = { send_idle = \"60s\" }",
     ),
     (&["timeout_tunnel", "stream_idle_timeout"], "here: timeouts = { tunnel_idle = \"1h\" }"),
-    (
-        &["timeout_queue"],
-        "here: queue = { timeout = \"5s\" } on the upstream, once a version has it",
-    ),
+    (&["timeout_queue"], "here: queue = { timeout = \"5s\" } on the upstream"),
     (
         &["route_timeout", "request_timeout", "timeout"],
         "here: timeouts = { … }: `total` for a whole exchange, `first_byte` for the wait for an answer",
@@ -219,7 +216,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (
         &["stick_table", "cookie_name", "sticky_cookie"],
-        "here: sticky = { cookie = \"NAME\" } on the upstream, once a version has it",
+        "here: sticky = { cookie = \"NAME\" } on the upstream",
     ),
     (
         &[

@@ -33,6 +33,7 @@ mod references;
 pub mod regex;
 mod report;
 mod schema;
+mod secret;
 mod sections;
 mod shapes;
 mod source;
@@ -138,6 +139,7 @@ pub fn load(source: &Source) -> Result<Loaded, Failure> {
 pub fn load_with(source: &Source, env: Lookup<'_>) -> Result<Loaded, Failure> {
     let mut cx = reader::Cx::default();
     let root = include::read_all(&mut cx, source, env).map_err(Failure::Io)?;
+    secret::look_up(&cx, &root, env);
     let mut config = sections::read(&cx, &root);
     let (report, origins) = cx.into_parts();
     if report.has_errors() {

@@ -49,8 +49,6 @@ pub(crate) const PLANNED: &[Planned] = &[
     planned("route", "retry", "send failed requests again"),
     planned("upstream.NAME", "protocol", "choose the protocol spoken to backends"),
     planned("upstream.NAME", "discover", "find backends in DNS"),
-    planned("upstream.NAME", "sticky", "keep a client on one backend"),
-    planned("upstream.NAME", "queue", "let requests wait for a free backend"),
     planned("upstream.NAME", "max_pending", "bound pending requests"),
     planned("upstream.NAME", "tls", "speak TLS to backends"),
     planned("upstream.NAME", "proxy_protocol", "send PROXY headers"),

@@ -2,7 +2,7 @@
 //! a report and `None`, and reading goes on.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,10 @@ pub(crate) struct Cx {
     bodies: RefCell<Bodies>,
     /// Expressions that are known to compile, as matching the whole of something.
     expressions: RefCell<HashSet<String>>,
+    /// Variables that secrets are taken from.
+    variables: RefCell<HashMap<String, Option<String>>>,
+    /// Files with secrets.
+    secrets: RefCell<Vec<PathBuf>>,
     /// Places with the name they will be asked for by.
     marked: RefCell<Vec<(String, Place)>>,
 }
@@ -45,10 +49,26 @@ impl Cx {
         &self.files[index]
     }
 
-    /// The files that were read from disk: configuration in reading order, then bodies.
+    /// The files that were read from disk: configuration in reading order, then bodies, then secrets.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let files = self.files.iter().filter_map(|file| file.path.clone());
-        files.chain(self.bodies.borrow().paths().cloned()).collect()
+        let (bodies, secrets) = (self.bodies.borrow(), self.secrets.borrow());
+        files.chain(bodies.paths().cloned()).chain(secrets.iter().cloned()).collect()
+    }
+
+    /// Has changes of the file at `path` noticed as those of the configuration are.
+    pub(crate) fn watch(&self, path: &Path) {
+        self.secrets.borrow_mut().push(path.to_owned());
+    }
+
+    /// Remembers what the variable `name` is, if it is set.
+    pub(crate) fn keep_variable(&self, name: &str, value: Option<String>) {
+        self.variables.borrow_mut().insert(name.to_owned(), value);
+    }
+
+    /// What the variable `name` was kept as.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.variables.borrow().get(name).cloned().flatten()
     }
 
     /// Whether this expression compiled before.

@@ -240,7 +240,7 @@ pub(crate) static TEST_EXPECT: Shape = Shape {
 pub(crate) static UPSTREAM: Shape = Shape {
     name: "upstream.NAME",
     example: "[upstream.NAME]",
-    keys: &["balance", "backends", "pool", "host", "timeouts"],
+    keys: &["balance", "backends", "sticky", "queue", "pool", "host", "timeouts"],
 };
 
 pub(crate) static UPSTREAM_BACKEND: Shape = Shape {
@@ -253,6 +253,24 @@ pub(crate) static UPSTREAM_BALANCE: Shape = Shape {
     name: "upstream.NAME.balance",
     example: "balance = { strategy = \"ring_hash\", key = \"client_ip\" }",
     keys: &["strategy", "key", "vnodes", "bounded_load", "fallback", "ipv4_mask", "ipv6_mask"],
+};
+
+pub(crate) static UPSTREAM_QUEUE: Shape = Shape {
+    name: "upstream.NAME.queue",
+    example: "queue = { max = 500, timeout = \"5s\" }",
+    keys: &["max", "timeout"],
+};
+
+pub(crate) static UPSTREAM_STICKY: Shape = Shape {
+    name: "upstream.NAME.sticky",
+    example: "sticky = { cookie = \"FOREBAY\", key = { file = \"sticky.key\" } }",
+    keys: &["cookie", "ttl", "key"],
+};
+
+pub(crate) static SECRET: Shape = Shape {
+    name: "upstream.NAME.sticky.key",
+    example: "key = { file = \"path\" } or key = { env = \"NAME\" }",
+    keys: &["file", "env"],
 };
 
 pub(crate) static UPSTREAM_POOL: Shape = Shape {
@@ -306,6 +324,9 @@ pub(crate) const ALL: &[&Shape] = &[
     &UPSTREAM,
     &UPSTREAM_BACKEND,
     &UPSTREAM_BALANCE,
+    &UPSTREAM_STICKY,
+    &SECRET,
+    &UPSTREAM_QUEUE,
     &UPSTREAM_POOL,
     &UPSTREAM_TIMEOUTS,
 ];

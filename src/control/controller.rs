@@ -206,13 +206,23 @@ impl Controller {
                     "names have new addresses; members replaced"
                 );
                 drop(current);
-                self.graveyard.bury(self.snapshot.swap(Arc::new(snapshot)));
+                let last = self.publish(snapshot);
+                self.graveyard.bury(last);
                 self.replace_registry(registry);
             }
             Err(error) => {
                 tracing::error!(%error, "the members of an upstream could not be replaced")
             }
         }
+    }
+
+    /// The one store: from here on this snapshot is read. Returns the last one.
+    pub(super) fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let snapshot = Arc::new(snapshot);
+        let last = self.snapshot.swap(Arc::clone(&snapshot));
+        // Those who wait for a place choose from the members that are there now.
+        snapshot.upstreams.iter().for_each(|upstream| upstream.queue.members_changed());
+        last
     }
 
     fn reopen_logs(&self) {

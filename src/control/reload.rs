@@ -182,7 +182,7 @@ impl Controller {
         }
         self.retire(gone).await;
         let generation = draft.snapshot.generation;
-        let last = self.snapshot.swap(Arc::new(draft.snapshot));
+        let last = self.publish(draft.snapshot);
         for (worker, order) in orders {
             self.order(worker, order).await;
         }

@@ -101,7 +101,8 @@ impl Connection {
         self.inbox.append(&mut exchange.upload.surplus);
         if let Ok(place) = entered {
             let snapshot = Rc::clone(&snapshot);
-            exchange.hold = Some(Hold::Pinned { snapshot, listener: listener_index, place });
+            exchange.hold =
+                Some(Hold::Pinned { snapshot, listener: listener_index, place, moved: None });
         }
         if self.over_limit {
             return Err(Reason::RateLimited);
@@ -132,7 +133,7 @@ impl Connection {
         let began = Instant::now();
         loop {
             let resumed = poll_fn(|cx| self.poll_filter(cx, exchange, &mut future, began)).await?;
-            let Some(Hold::Pinned { snapshot, listener, place }) = &exchange.hold else {
+            let Some(Hold::Pinned { snapshot, listener, place, .. }) = &exchange.hold else {
                 return Err(Reason::Internal);
             };
             let (snapshot, listener, place) = (Rc::clone(snapshot), *listener, *place);
@@ -148,6 +149,19 @@ impl Connection {
         }
     }
 
+    /// Whether the client left while nothing of its request goes anywhere.
+    pub(super) fn poll_gone_before_sending(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &Exchange,
+    ) -> bool {
+        // What is read of a body now would be taken for the next request.
+        match exchange.upload.is_read() {
+            true => self.poll_client_gone(cx),
+            false => self.stream.is_reset(),
+        }
+    }
+
     /// Polls a filter that waits since `began`, notices a client that left and time that ran out.
     fn poll_filter(
         &mut self,
@@ -159,18 +173,12 @@ impl Connection {
         if let Poll::Ready(resume) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(resume));
         }
-        // What is read of a body now would be taken for the next request.
-        let gone = match exchange.upload.is_read() {
-            true => self.poll_client_gone(cx),
-            false => self.stream.is_reset(),
-        };
-        if gone {
+        if self.poll_gone_before_sending(cx, exchange) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
         let (bound, total) =
             (began + FILTERS_WAIT_MAX, total_deadline(exchange, timeouts(exchange).total));
-        let glance = (!exchange.upload.is_read()).then(|| Instant::now() + GLANCE);
-        let deadline = earlier(earlier(Some(bound), total), glance);
+        let deadline = earlier(earlier(Some(bound), total), glance_before_sending(exchange));
         self.timer.poll(cx, deadline).map(|()| {
             Err(match total.is_some_and(|total| total <= bound) {
                 true => Reason::TotalTimeout,
@@ -178,6 +186,11 @@ impl Connection {
             })
         })
     }
+}
+
+/// When to look next whether a client that still has something to send is there.
+pub(super) fn glance_before_sending(exchange: &Exchange) -> Option<Instant> {
+    (!exchange.upload.is_read()).then(|| Instant::now() + GLANCE)
 }
 
 /// A filter that waits.

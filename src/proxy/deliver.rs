@@ -8,6 +8,7 @@ use super::connection::{After, Connection};
 use super::exchange::Exchange;
 use super::forward::{Expiry, Started, timeouts};
 use super::held_back;
+use super::pick;
 use super::response_headers::{self, Client, Outgoing};
 use crate::admit;
 use crate::backend::Backend;
@@ -92,6 +93,7 @@ impl Connection {
         };
         let mut facts = started.facts;
         response_headers::strip(&mut exchange.response, &facts, client);
+        pick::stick(exchange, started.permit.backend());
         let through = filter_response(exchange, started.permit.backend());
         if through.is_some() {
             facts = response_headers::wrap(&mut exchange.response, &facts);

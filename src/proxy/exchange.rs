@@ -75,6 +75,8 @@ pub(super) struct Record {
     pub(super) reason: Option<Reason>,
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) attempts: u32,
+    /// It waited for a place at a backend: what was measured before is of no use any more.
+    pub(super) queued: bool,
     pub(super) connect: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes of an answer of our own.
@@ -92,6 +94,7 @@ impl Record {
         self.reason = None;
         self.backend = None;
         self.attempts = 0;
+        self.queued = false;
         (self.connect, self.first_byte) = (None, None);
         (self.own_bytes, self.bytes_in, self.bytes_out) = (0, 0, 0);
     }

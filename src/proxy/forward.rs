@@ -13,6 +13,7 @@ use super::held_back;
 use super::hold::Hold;
 use super::mirror;
 use super::pick;
+use super::queue;
 use super::response_headers;
 use super::timer::earlier;
 use crate::admit;
@@ -113,8 +114,11 @@ impl Connection {
         mirror::plan(self.worker(), exchange);
         for _ in 0..TRIES_MAX {
             let fresh = same.is_some();
-            let Some(permit) = same.take().or_else(|| pick::pick(self.worker(), exchange)) else {
-                return Err(last);
+            let permit = match same.take().or_else(|| pick::pick(self.worker(), exchange)) {
+                Some(permit) => permit,
+                // Boxed for the same reason as connecting is.
+                None if queue::may_wait(exchange) => Box::pin(self.wait_in_queue(exchange)).await?,
+                None => return Err(last),
             };
             if exchange.record.attempts > 0 {
                 self.worker().counters().retries.add(1);
@@ -154,7 +158,7 @@ impl Connection {
         backend: &Backend,
         fresh: bool,
     ) -> Result<(pool::Connection, Answered), Failed> {
-        let first_try = exchange.record.attempts == 1;
+        let first_try = exchange.record.attempts == 1 && !exchange.record.queued;
         let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
         let pooled = if fresh { None } else { self.worker().pool.take(backend.id, now) };
         let reused = pooled.is_some();

@@ -14,7 +14,13 @@ pub(super) enum Hold {
     /// No route was found (yet).
     Listener(Pinned, usize),
     /// The snapshot, with the listener's index and the request's place on it.
-    Pinned { snapshot: Pinned, listener: usize, place: Place },
+    Pinned {
+        snapshot: Pinned,
+        listener: usize,
+        place: Place,
+        /// Its upstream in a later snapshot, if that came while the request waited for a backend.
+        moved: Option<(Pinned, usize)>,
+    },
     /// The policy alone.
     Policy(Arc<Policy>, pool::Policy),
 }
@@ -52,11 +58,25 @@ impl Hold {
 
     pub(super) fn upstream(&self) -> Option<&Upstream> {
         match self {
+            Hold::Pinned { moved: Some((later, index)), .. } => Some(&*later.upstreams[*index]),
             Hold::Pinned { snapshot, place, .. } => self
                 .entry()?
                 .target(place.target)
                 .map(|target| &*snapshot.upstreams[target.upstream]),
             Hold::Listener(..) | Hold::Policy(..) => None,
+        }
+    }
+
+    /// Turns to the upstream of the same name in `current`, if that is not the one at hand and has it.
+    pub(super) fn move_to(&mut self, current: Pinned) {
+        let Some(old) = self.upstream() else { return };
+        let found = current.upstream_named(&old.name);
+        let Some(index) = found.filter(|index| !std::ptr::eq(&*current.upstreams[*index], old))
+        else {
+            return;
+        };
+        if let Hold::Pinned { moved, .. } = self {
+            *moved = Some((current, index));
         }
     }
 

@@ -6,6 +6,7 @@
 //! serve ─ connection   wait for a head, one exchange after the other, linger, close
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick → pool or dial → send → response head        | again | 502 503 504
+//!         queue          waiting for a place at a backend                 | 503
 //!         mirror         a copy to another upstream, that nobody waits for
 //!         response_headers
 //!         deliver      body to the client, connection back to the pool   | cut
@@ -26,6 +27,7 @@ mod hold;
 mod log_lines;
 mod mirror;
 mod pick;
+mod queue;
 mod respond;
 mod response_headers;
 mod timer;

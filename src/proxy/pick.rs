@@ -6,17 +6,44 @@ use std::time::Instant;
 use super::exchange::Exchange;
 use super::hold::Hold;
 use super::worker::Worker;
-use crate::backend::{Outcome, Permit, Tried};
+use crate::backend::{Backend, Outcome, Permit, Tried};
 use crate::balance::{Hint, key_of};
 use crate::error::{Fault, Reason};
 use crate::snapshot::Upstream;
 
-/// A place at a backend of the request's upstream that was not tried yet; `None` if no one is eligible.
+/// A place at a backend of the request's upstream that was not tried yet; `None` if no one is eligible, or others
+/// wait for one.
 pub(super) fn pick(worker: &Worker, exchange: &Exchange) -> Option<Permit> {
     let upstream = exchange.hold.as_ref()?.upstream()?;
-    let first_try = exchange.record.attempts == 0;
+    match upstream.queueing.is_some() && upstream.queue.n_waiting() > 0 {
+        true => None,
+        false => pick_anyway(worker, exchange),
+    }
+}
+
+/// As [`pick`], whoever waits.
+pub(super) fn pick_anyway(worker: &Worker, exchange: &Exchange) -> Option<Permit> {
+    let upstream = exchange.hold.as_ref()?.upstream()?;
+    let first_try = exchange.record.attempts == 0 && !exchange.record.queued;
     let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
+    if let Some(sticky) = &upstream.sticky {
+        let stayed = sticky.take(&upstream.members, &exchange.tried, &exchange.request.head);
+        if stayed.is_some() {
+            return stayed;
+        }
+    }
     from(upstream, worker, exchange, &exchange.tried, now)
+}
+
+/// Has the client of a response from `backend` stay there, where the upstream says so and it does not already.
+pub(super) fn stick(exchange: &mut Exchange, backend: &Backend) {
+    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    let Some(upstream) = upstream.filter(|upstream| upstream.sticky.is_some()) else { return };
+    let index = upstream.members.iter().position(|member| member.backend.id == backend.id);
+    if let (Some(sticky), Some(index)) = (&upstream.sticky, index) {
+        // No listener speaks TLS yet.
+        sticky.set(index, &exchange.request.head, &mut exchange.response, false);
+    }
 }
 
 /// A place at a backend of `upstream` for a copy of the request.
@@ -25,6 +52,10 @@ pub(super) fn pick_for_copy(
     worker: &Worker,
     exchange: &Exchange,
 ) -> Option<Permit> {
+    // A copy does not take a place that somebody waits for.
+    if upstream.queue.n_waiting() > 0 {
+        return None;
+    }
     let now = exchange.record.started.unwrap_or_else(Instant::now);
     from(upstream, worker, exchange, &Tried::default(), now)
 }

@@ -38,6 +38,8 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
         Reason::UpstreamReset => ("Bad Gateway", "the backend closed the connection"),
         Reason::UpstreamProtocol => ("Bad Gateway", "the backend's response is malformed"),
         Reason::NoBackend => ("Service Unavailable", "no backend is available"),
+        Reason::QueueFull => ("Service Unavailable", "too many requests wait for a backend"),
+        Reason::QueueTimeout => ("Service Unavailable", "no backend had a place in time"),
         Reason::ConnectTimeout => ("Gateway Timeout", "connecting to the backend took too long"),
         Reason::FirstByteTimeout => ("Gateway Timeout", "the backend did not answer in time"),
         Reason::TotalTimeout => ("Gateway Timeout", "the exchange took too long"),
@@ -56,7 +58,9 @@ fn proxy_error(reason: Reason) -> &'static str {
         Reason::ConnectTimeout => "connection_timeout",
         Reason::FirstByteTimeout | Reason::TotalTimeout => "http_response_timeout",
         Reason::Internal | Reason::FilterTimeout => "proxy_internal_error",
-        Reason::RateLimited => "connection_limit_reached",
+        Reason::RateLimited | Reason::QueueFull | Reason::QueueTimeout => {
+            "connection_limit_reached"
+        }
         _ => "http_request_error",
     }
 }
@@ -82,7 +86,9 @@ pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
         proxy_error(reason),
     );
     match reason {
-        Reason::NoBackend | Reason::RateLimited => out.extend_from_slice(b"retry-after: 1\r\n"),
+        Reason::NoBackend | Reason::QueueFull | Reason::QueueTimeout | Reason::RateLimited => {
+            out.extend_from_slice(b"retry-after: 1\r\n");
+        }
         Reason::MethodRefused => {
             out.extend_from_slice(b"allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n")
         }

@@ -8,6 +8,7 @@ use super::connection::{After, Connection};
 use super::deliver::filter_response;
 use super::exchange::Exchange;
 use super::forward::{Started, timeouts};
+use super::pick;
 use super::response_headers;
 use crate::error::Reason;
 use crate::http1::Decoder;
@@ -25,6 +26,7 @@ impl Connection {
         exchange.record.first_byte = exchange.record.started.map(|started| started.elapsed());
         exchange.record.bytes_in = exchange.upload.data_bytes;
         response_headers::strip_switching(&mut exchange.response, &facts);
+        pick::stick(exchange, permit.backend());
         // There is no body to go through anything.
         drop(filter_response(exchange, permit.backend()));
         response_headers::write_switching(&exchange.response, &mut exchange.download.out);

@@ -8,8 +8,8 @@ use super::entries::{Routes, defaults};
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
 use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
-use crate::backend::{Address, Backend, Member, Members, Tier};
-use crate::balance::Balance;
+use crate::backend::{Address, Backend, Member, Members, Queue, Tier};
+use crate::balance::{Balance, Sticky};
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set, stable};
 use crate::log::Writer;
@@ -121,9 +121,12 @@ fn compile_without_log(
     let mut index_of: Map<&str, usize> = Map::default();
     for (name, upstream) in &config.upstreams {
         let name_shared: Arc<str> = name.as_str().into();
-        let (members, live) = members_of(&name_shared, upstream, names, registry, &mut next.ids);
+        let queue = registry.queues.get(&name_shared).cloned().unwrap_or_default();
+        let live = (registry, &queue, &mut next.ids);
+        let (members, live) = members_of(&name_shared, upstream, names, live);
         index_of.insert(name, upstreams.len());
-        upstreams.push(Arc::new(build(&name_shared, upstream, members, n_workers)?));
+        next.queues.insert(Arc::clone(&name_shared), Arc::clone(&queue));
+        upstreams.push(Arc::new(build(&name_shared, upstream, members, queue, n_workers)?));
         next.upstreams.insert(name_shared, Arc::new(live));
     }
     let mut routes = Routes::new(config, &upstreams, &index_of)?;
@@ -168,8 +171,10 @@ pub fn replace_members(
         if !written.backends.iter().any(uses) {
             continue;
         }
-        let (members, live) = members_of(&old.name, written, names, registry, &mut next.ids);
-        upstreams[index] = Arc::new(build(&old.name, written, members, n_workers)?);
+        let queue = Arc::clone(&old.queue);
+        let live = (registry, &queue, &mut next.ids);
+        let (members, live) = members_of(&old.name, written, names, live);
+        upstreams[index] = Arc::new(build(&old.name, written, members, queue, n_workers)?);
         next.upstreams.insert(Arc::clone(&old.name), Arc::new(live));
     }
     let snapshot = Snapshot {
@@ -188,8 +193,7 @@ fn members_of(
     name: &Arc<str>,
     upstream: &config::Upstream,
     names: &Names,
-    registry: &Registry,
-    ids: &mut Ids,
+    (registry, queue, ids): (&Registry, &Arc<Queue>, &mut Ids),
 ) -> (Vec<Member>, Map<Address, Arc<Backend>>) {
     let known = registry.upstreams.get(name);
     let mut members = Vec::with_capacity(upstream.backends.len());
@@ -199,8 +203,8 @@ fn members_of(
             return;
         }
         let adopted = known.and_then(|known| known.get(&address)).cloned();
-        let backend =
-            adopted.unwrap_or_else(|| Arc::new(Backend::new(ids.backend(), address.clone())));
+        let mut made = || Backend::new(ids.backend(), address.clone()).in_queue(queue);
+        let backend = adopted.unwrap_or_else(|| Arc::new(made()));
         live.insert(address, Arc::clone(&backend));
         let member = Member::new(backend, authority);
         members.push(Member {
@@ -244,16 +248,21 @@ fn build(
     name: &Arc<str>,
     upstream: &config::Upstream,
     members: Vec<Member>,
+    queue: Arc<Queue>,
     n_workers: usize,
 ) -> Result<Upstream, CompileError> {
     let members = Members::from(members);
     let unknown =
         |name: &str| CompileError::Unknown { what: "balance strategy", name: name.into() };
     let balancer = Balance::build(&upstream.balance, &members, n_workers).map_err(unknown)?;
+    let sticky = upstream.sticky.as_ref();
     Ok(Upstream {
+        sticky: sticky.map(|options| Sticky::build(options, name, &members)),
         name: Arc::clone(name),
         members,
         balancer,
+        queue,
+        queueing: upstream.queue,
         pool: pool::Policy::share(&upstream.pool, n_workers),
         host: upstream.host.clone(),
         timeouts: upstream.default_timeouts.overridden_by(&upstream.timeouts),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::backend::Members;
-use crate::balance::Balance;
+use crate::backend::{Members, Queue};
+use crate::balance::{Balance, Sticky};
 use crate::config::{
-    AccessFormat, ClientIpHeader, ExchangeTimeouts, Host, Limits, ListenerTimeouts, PathPolicy,
-    TrustedProxies,
+    self, AccessFormat, ClientIpHeader, ExchangeTimeouts, Host, Limits, ListenerTimeouts,
+    PathPolicy, TrustedProxies,
 };
 use crate::log::LineSender;
 use crate::pool;
@@ -47,6 +47,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The index of the upstream called `name`.
+    pub fn upstream_named(&self, name: &str) -> Option<usize> {
+        self.upstreams.binary_search_by(|upstream| (*upstream.name).cmp(name)).ok()
+    }
+
     /// The listener behind `socket`; `None` once a reload removed it.
     #[inline]
     pub fn listener(&self, socket: SocketId) -> Option<&Arc<Listener>> {
@@ -112,6 +117,12 @@ pub struct Upstream {
     pub members: Members,
     /// Chooses among them.
     pub balancer: Balance,
+    /// Clients that stay where they are, before all strategy.
+    pub sticky: Option<Sticky>,
+    /// Who waits for a place at one of them; across reloads the same.
+    pub queue: Arc<Queue>,
+    /// How many may wait and for how long; `None`: nobody.
+    pub queueing: Option<config::Queue>,
     /// Keeping of idle connections: one worker's share.
     pub pool: pool::Policy,
     /// The Host that backends see.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::SocketId;
-use crate::backend::{Address, Backend};
+use crate::backend::{Address, Backend, Queue};
 use crate::config::{Bind, LogTarget};
 use crate::hash::Map;
 use crate::log::Writer;
@@ -24,6 +24,8 @@ pub type BindKey = (Bind, usize);
 #[derive(Debug, Default)]
 pub struct Registry {
     pub(super) upstreams: Map<Arc<str>, Backends>,
+    /// By upstream.
+    pub(super) queues: Map<Arc<str>, Arc<Queue>>,
     pub(super) sockets: Map<BindKey, SocketId>,
     pub(super) writers: Map<LogTarget, Arc<Writer>>,
     pub(super) ids: Ids,
@@ -68,6 +70,7 @@ impl Registry {
     pub(super) fn copy(&self) -> Self {
         Registry {
             upstreams: self.upstreams.clone(),
+            queues: self.queues.clone(),
             sockets: self.sockets.clone(),
             writers: self.writers.clone(),
             ids: self.ids,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -301,6 +302,10 @@ pub struct Upstream {
     pub balance: Balance,
     /// The backends, in file order; never empty.
     pub backends: Vec<Backend>,
+    /// `queue`; `None`: nobody waits for a place.
+    pub queue: Option<Queue>,
+    /// `sticky`; `None`: each request is on its own.
+    pub sticky: Option<Sticky>,
     /// `pool`.
     pub pool: Pool,
     /// `host`.
@@ -343,6 +348,37 @@ pub enum BackendAddress {
     Name(String, u16),
     /// `"unix:/run/app.sock"`.
     Unix(PathBuf),
+}
+
+/// `upstream.queue`: requests that wait while every backend is at `max_connections`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// The most that wait, over all workers; 1..=[`Queue::MAX`]. Default 500.
+    pub max: u32,
+    /// How long each does; `None` is off. Default 5 s.
+    pub timeout: Option<Duration>,
+}
+
+impl Queue {
+    /// The most that `max` may be: each holds a client connection, and its place is found among the others.
+    pub const MAX: u32 = 100_000;
+}
+
+/// `upstream.sticky`: a cookie that keeps a client on its backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sticky {
+    /// The cookie's name: a token.
+    pub cookie: String,
+    /// How long browsers keep it, at least 1 s; `None`: until they end. Default 1 h.
+    pub ttl: Option<Duration>,
+    /// What its values are made with; `None`: something random, for this process.
+    pub key: Option<Secret>,
+}
+
+/// Bytes that nobody is shown, 16 to 4096.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    pub(super) bytes: Arc<[u8]>,
 }
 
 /// `upstream.pool`.

@@ -11,7 +11,7 @@ use super::super::schema::{
 };
 use super::super::tree::Value;
 use super::super::{address, hosts, shapes, unknown};
-use super::{balance, timeouts};
+use super::{balance, queue, sticky, timeouts};
 
 /// The most backends of one upstream.
 const BACKENDS_MAX: usize = 10_000;
@@ -26,9 +26,12 @@ pub(super) fn read(
         .child("timeouts", &shapes::UPSTREAM_TIMEOUTS)
         .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
+    let backends = backends(section);
     Upstream {
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
-        backends: backends(section),
+        sticky: sticky::read(section),
+        queue: queue::read(section, &backends),
+        backends,
         pool: pool(section),
         host: section.read("host", host).unwrap_or(Host::Preserve),
         default_timeouts,

@@ -39,6 +39,7 @@ fn env(name: &str) -> Option<String> {
         ("WATCH", "true"),
         ("WORD", "many"),
         ("EMPTY", ""),
+        ("STICKY", "sixteen bytes or so"),
     ]);
     variables.get(name).map(|value| (*value).to_owned())
 }
