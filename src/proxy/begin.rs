@@ -60,6 +60,7 @@ impl Connection {
         match step {
             Step::Forward => Ok(None),
             Step::Answer(body) => Ok(Some(self.give(exchange, body).await)),
+            Step::Refuse(reason) => Err(reason),
             Step::Wait(_) => Err(Reason::Internal),
         }
     }
@@ -114,6 +115,7 @@ impl Connection {
         let way = Way { forwarding, from: self.from(forwarding), entry, policy };
         match admit::pass(request, &mut exchange.response, way) {
             Step::Forward => {}
+            Step::Refuse(reason) => return Err(reason),
             step => exchange.detour = Some(step),
         }
         Ok(())

@@ -212,7 +212,8 @@ fn follow(
             outcome.answer = Some(answered(&mut request, &mut response, entry, policy, &body));
             outcome.targets.clear();
         }
-        _ => {
+        Step::Refuse(reason) => return Err(reason),
+        Step::Forward | Step::Wait(_) => {
             let upstream = entry.target(place.target).ok_or(Reason::Internal)?.upstream;
             outcome.backend_path = Some(text(request.head.target()));
             outcome.head = Some(head(&request, config, &snapshot.upstreams[upstream]));
