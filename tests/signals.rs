@@ -45,13 +45,21 @@ struct Process {
 
 impl Process {
     fn start(config: &Path) -> Process {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
+        Self::started(Self::spawn(config))
+    }
+
+    fn spawn(config: &Path) -> Child {
+        Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "the_child_of_the_other_tests_runs_a_daemon_and_prints_its_address"])
             .arg("--nocapture")
             .env(CONFIG, config)
             .stdout(Stdio::piped())
             .spawn()
-            .expect("a child");
+            .expect("a child")
+    }
+
+    /// Waits until it listens.
+    fn started(mut child: Child) -> Process {
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let mut lines: Box<dyn Iterator<Item = String>> =
             Box::new(output.lines().map_while(Result::ok));
@@ -207,4 +215,26 @@ fn hup_reloads_a_bad_file_changes_nothing_and_usr_signals_are_survived() {
     process.signal(Signal::TERM);
     let (status, _) = process.end();
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_reload_asked_for_while_the_daemon_starts_does_not_end_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let backend = Backend::new();
+    let text = fs::read_to_string(config(directory.path(), backend.address())).expect("read");
+    let pipe = directory.path().join("pipe.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let child = Process::spawn(&pipe);
+    // Opens when the daemon reads it, and it reads on until this is closed.
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).expect("opened");
+    kill_process(Pid::from_child(&child), Signal::HUP).expect("signalled");
+    writer.write_all(text.as_bytes()).expect("written");
+    drop(writer);
+    let process = Process::started(child);
+    // The reload was not forgotten: it reads the file again.
+    fs::write(&pipe, text).expect("written");
+    let client = process.get();
+    answer(backend.take(), "here");
+    assert!(response(client).ends_with("here"));
 }

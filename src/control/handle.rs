@@ -35,6 +35,11 @@ pub struct Launch {
 impl Launch {
     /// Reads, resolves, compiles and binds. Blocks; nothing stays bound when it fails.
     pub fn prepare(settings: Settings) -> Result<Self, ReloadError> {
+        if settings.handle_signals {
+            signals::hold_hang_up().map_err(|error| {
+                ReloadError::Io(format!("the HUP signal cannot be handled: {error}"))
+            })?;
+        }
         let ready = prepare::prepare(&settings, &Basis::default())?;
         // A start is a reload from nothing: workers begin with this and never see it used.
         let nothing = Snapshot {

@@ -86,6 +86,13 @@ pub(super) fn replay(
         if io::Read::take(&mut log, LINE_BYTES_MAX).read_until(b'\n', &mut text)? == 0 {
             break;
         }
+        if is_cut(&text) {
+            log.skip_until(b'\n')?;
+            replay.skipped += 1;
+            let why = || format!("line {number}: it is longer than {LINE_BYTES_MAX} bytes");
+            replay.first_skipped.get_or_insert_with(why);
+            continue;
+        }
         let line: Line<'_> = match serde_json::from_slice(&text) {
             Ok(line) => line,
             Err(_) if text.trim_ascii().is_empty() => continue,
@@ -117,6 +124,11 @@ pub(super) fn replay(
     replay.moves = moves.into_iter().map(by_key).collect();
     replay.moves.sort_by_key(|one| std::cmp::Reverse(one.requests));
     Ok(replay)
+}
+
+/// Whether the line goes on behind what was read of it. One of exactly [`LINE_BYTES_MAX`] bytes counts as longer.
+fn is_cut(text: &[u8]) -> bool {
+    text.len() as u64 == LINE_BYTES_MAX && !text.ends_with(b"\n")
 }
 
 /// Where a request goes that no route takes.
@@ -181,6 +193,27 @@ mod tests {
         let moves: Vec<_> =
             replay.moves.iter().map(|m| (&*m.old, &*m.new, m.requests, &*m.example)).collect();
         assert_eq!(moves, [("/b", "else", 2, "GET h/b"), ("/a", NO_ROUTE, 1, "GET h/a")]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_skipped_whole_and_the_next_keeps_its_number() {
+        let filler = " ".repeat(LINE_BYTES_MAX as usize);
+        let hidden = line("/hidden");
+        let log = format!("{}{filler}{hidden}{}broken\n", line("/a"), line("/b"));
+        let mut seen = Vec::new();
+        let replay = replay(
+            log.as_bytes(),
+            |line| {
+                seen.push(by_path(line));
+                Goes::new()
+            },
+            |_| Goes::new(),
+        );
+        let replay = replay.expect("read");
+        assert_eq!(seen, ["/a", "/b"]);
+        assert_eq!((replay.requests, replay.skipped), (2, 2));
+        let first = replay.first_skipped.expect("one");
+        assert!(first.starts_with("line 2: it is longer"), "{first}");
     }
 
     #[test]
