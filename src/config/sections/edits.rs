@@ -14,6 +14,7 @@ const FIELDS_MAX: usize = 64;
 const TAKEN: &[&str] = &[
     "connection",
     "content-length",
+    "http2-settings",
     "keep-alive",
     "proxy-connection",
     "te",
