@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use forebay::config::{Bind, Source};
 use forebay::server::{Daemon, Options};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Names the configuration; set for the child only.
@@ -217,6 +219,18 @@ fn hup_reloads_a_bad_file_changes_nothing_and_usr_signals_are_survived() {
     assert!(status.success(), "{status}");
 }
 
+/// The end of `pipe` to write to, once the daemon reads it.
+fn reading(pipe: &Path) -> fs::File {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let mut file = None;
+    until("the file to be read", || {
+        file = options.open(pipe).ok();
+        file.is_some()
+    });
+    file.expect("opened")
+}
+
 #[test]
 fn a_reload_asked_for_while_the_daemon_starts_does_not_end_it() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -226,14 +240,14 @@ fn a_reload_asked_for_while_the_daemon_starts_does_not_end_it() {
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
     let child = Process::spawn(&pipe);
-    // Opens when the daemon reads it, and it reads on until this is closed.
-    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).expect("opened");
+    // It reads on until this is closed.
+    let mut writer = reading(&pipe);
     kill_process(Pid::from_child(&child), Signal::HUP).expect("signalled");
     writer.write_all(text.as_bytes()).expect("written");
     drop(writer);
     let process = Process::started(child);
-    // The reload was not forgotten: it reads the file again.
-    fs::write(&pipe, text).expect("written");
+    // The reload was not forgotten.
+    reading(&pipe).write_all(text.as_bytes()).expect("written");
     let client = process.get();
     answer(backend.take(), "here");
     assert!(response(client).ends_with("here"));
