@@ -40,7 +40,7 @@ impl Index {
 
     /// The first thing that `record` yields of the places with this hash. It is asked for few others: those whose hash
     /// has the same upper half.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<T>(
         &self,
         hash: u64,

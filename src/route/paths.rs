@@ -8,6 +8,9 @@ use super::index::Index;
 use super::key::Key;
 use super::lengths::{Below, Lengths};
 
+/// Lengths of prefixes that cost less to try than waiting for memory does.
+const FEW_LENGTHS_MAX: u32 = 8;
+
 /// Leaves by bucket, kind and path.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
@@ -15,6 +18,8 @@ pub(super) struct Paths {
     records: Vec<Record>,
     /// Lengths of all prefixes.
     prefix_lengths: Lengths,
+    /// There are not more of them than [`FEW_LENGTHS_MAX`].
+    few_lengths: bool,
     /// Bytes of the longest prefix.
     prefix_bytes_max: usize,
 }
@@ -45,12 +50,12 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    #[inline]
+    #[inline(always)]
     fn id(self, kind: Kind) -> u32 {
         self.bucket << 1 | kind as u32
     }
 
-    #[inline]
+    #[inline(always)]
     fn hash(self, kind: Kind, path: u64) -> u64 {
         // The kind goes into the tag: a prefix and an exact path that are equal are seldom mixed up.
         self.hash.wrapping_add(path) ^ (kind as u64) << 63
@@ -72,11 +77,12 @@ impl Paths {
             paths.records.push(Record { whose: owner.id(kind), leaf, path: Key::new(path) });
         }
         paths.index = Index::new(&hashes);
+        paths.few_lengths = paths.prefix_lengths.len() <= FEW_LENGTHS_MAX;
         paths
     }
 
     /// The leaf of `path`, if it is one of this kind in the bucket.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, seed: &Seed, owner: Owner, kind: Kind, path: &[u8]) -> Option<&Leaf> {
         self.index.find(owner.hash(kind, seed.hash(path)), |place| {
             let record = self.records.get(place)?;
@@ -84,10 +90,14 @@ impl Paths {
         })
     }
 
-    /// The lengths up to `bound` that some bucket has a prefix of, the longest first.
-    #[inline]
-    pub(super) fn lengths_up_to(&self, bound: usize) -> Below {
-        self.prefix_lengths.below(bound.saturating_add(1), self.prefix_bytes_max)
+    /// The lengths up to `bound` that prefixes of a bucket may have, the longest first; `own` are those they do have.
+    ///
+    /// While all buckets have few, they are tried for each, and `own` is left to be asked: what is hashed then does not
+    /// wait for the bucket to come from memory.
+    #[inline(always)]
+    pub(super) fn lengths_up_to(&self, bound: usize, own: Lengths) -> Below {
+        let lengths = if self.few_lengths { self.prefix_lengths } else { own };
+        lengths.below(bound.saturating_add(1), self.prefix_bytes_max)
     }
 }
 

@@ -160,7 +160,7 @@ impl RouteTable {
         !self.seed.hash(suffix)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bucket(&self, index: &Index, hash: u64, host: &[u8]) -> Option<(Owner, &Bucket)> {
         index.find(hash, |place| {
             let bucket = self.buckets.get(place).filter(|bucket| bucket.host.is(host))?;
@@ -186,9 +186,7 @@ impl RouteTable {
         {
             visitor.leaf(PathRank::Exact, leaf)?;
         }
-        // The lengths are those of all buckets, and the bucket's own only asked: what is hashed then does not wait for
-        // the bucket to come from memory.
-        for length in self.paths.lengths_up_to(path.len()) {
+        for length in self.paths.lengths_up_to(path.len(), bucket.prefix_lengths) {
             // A prefix ends before a slash or with the path.
             if path.get(length).is_none_or(|byte| *byte == b'/')
                 && bucket.prefix_lengths.has(length)
@@ -242,21 +240,26 @@ impl<'t, 's> Search<'t, 's> {
         self.best.map(|route| route as usize)
     }
 
-    /// Tries a route of a leaf: `false` when those after it in the leaf cannot win.
-    #[inline]
-    fn try_entry(&mut self, entry: &Entry) -> bool {
-        if !self.wants(entry.priority) {
-            return false;
+    /// Takes the first of `entries` that is wanted and whose conditions hold.
+    #[inline(never)]
+    fn take_first(&mut self, entries: &[Entry]) -> bool {
+        for entry in entries {
+            if !self.wants(entry.priority) {
+                return true;
+            }
+            let conditions = self.table.conditions(entry);
+            if conditions.is_none_or(|conditions| conditions.unmet(self.subject).is_none()) {
+                self.take(entry);
+                return true;
+            }
         }
-        if entry.conditions != Entry::UNCONDITIONAL
-            && let Some(conditions) = self.table.conditions(entry)
-            && conditions.unmet(self.subject).is_some()
-        {
-            return true;
-        }
+        false
+    }
+
+    #[inline(always)]
+    fn take(&mut self, entry: &Entry) {
         self.best = Some(entry.route);
         self.floor = i64::from(entry.priority);
-        false
     }
 }
 
@@ -271,14 +274,15 @@ impl Visitor for Search<'_, '_> {
         i64::from(priority) > self.floor
     }
 
-    #[inline]
+    #[inline(always)]
     fn leaf(&mut self, _: PathRank, leaf: &Leaf) -> ControlFlow<()> {
-        if self.try_entry(&leaf.first) {
-            for entry in self.table.entries(leaf.rest) {
-                if !self.try_entry(entry) {
-                    break;
-                }
+        let first = &leaf.first;
+        if first.conditions == Entry::UNCONDITIONAL {
+            if self.wants(first.priority) {
+                self.take(first);
             }
+        } else if !self.take_first(std::slice::from_ref(first)) {
+            self.take_first(self.table.entries(leaf.rest));
         }
         // What follows in rank order wins only by its priority.
         match self.floor == i64::from(self.table.priority_max) {
