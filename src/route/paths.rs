@@ -84,20 +84,23 @@ impl Paths {
     /// The leaf of `path`, if it is one of this kind in the bucket.
     #[inline(always)]
     pub(super) fn find(&self, seed: &Seed, owner: Owner, kind: Kind, path: &[u8]) -> Option<&Leaf> {
-        self.index.find(owner.hash(kind, seed.hash(path)), |place| {
+        for place in self.index.find(owner.hash(kind, seed.hash(path))) {
             let record = self.records.get(place)?;
-            (record.whose == owner.id(kind) && record.path.is(path)).then_some(&record.leaf)
-        })
+            if record.whose == owner.id(kind) && record.path.is(path) {
+                return Some(&record.leaf);
+            }
+        }
+        None
     }
 
-    /// The lengths up to `bound` that prefixes of a bucket may have, the longest first; `own` are those they do have.
+    /// The lengths up to `bound`, that of a slice, that prefixes of a bucket may have, the longest first; `own` are those they do have.
     ///
     /// While all buckets have few, they are tried for each, and `own` is left to be asked: what is hashed then does not
     /// wait for the bucket to come from memory.
     #[inline(always)]
     pub(super) fn lengths_up_to(&self, bound: usize, own: Lengths) -> Below {
         let lengths = if self.few_lengths { self.prefix_lengths } else { own };
-        lengths.below(bound.saturating_add(1), self.prefix_bytes_max)
+        lengths.below(bound + 1, self.prefix_bytes_max)
     }
 }
 

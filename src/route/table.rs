@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::hash::Seed;
 
-use super::bucket::{Bucket, Leaf, PathRank, Places};
+use super::bucket::{Bucket, Leaf, PathRank};
 use super::conditions::Matcher;
 use super::draft::Draft;
 use super::index::Index;
@@ -122,29 +122,47 @@ impl RouteTable {
         visitor: &mut impl Visitor,
     ) -> ControlFlow<()> {
         let host = subject.host;
-        let hash = self.exact_hash(host);
-        if let Some((owner, bucket)) = self.bucket(&self.exact, hash, host) {
+        if !self.exact.is_empty()
+            && let Some((owner, bucket)) = self.bucket(&self.exact, self.exact_hash(host), host)
+        {
             self.walk_bucket(HostRank::Exact, owner, bucket, subject, visitor)?;
         }
+        self.walk_inexact(subject, visitor)
+    }
+
+    /// The part of the walk after the exact host.
+    #[inline(never)]
+    fn walk_inexact(&self, subject: &Subject<'_>, visitor: &mut impl Visitor) -> ControlFlow<()> {
+        let host = subject.host;
         // At least one byte and a dot stand before what follows a wildcard.
         let bound = host.len().saturating_sub(1);
-        for length in self.wildcard_lengths.below(bound, self.wildcard_bytes_max) {
-            let (before, suffix) = host.split_at(host.len() - length);
-            if before.ends_with(b".") {
-                let hash = self.wildcard_hash(suffix);
-                if let Some((owner, bucket)) = self.bucket(&self.wildcard, hash, suffix) {
-                    let rank = HostRank::Wildcard(length);
-                    self.walk_bucket(rank, owner, bucket, subject, visitor)?;
-                }
+        let wildcards = self.wildcard_lengths.below(bound, self.wildcard_bytes_max).map(Some);
+        for wildcard in wildcards.chain([None]) {
+            let (rank, found) = match wildcard {
+                Some(length) => (HostRank::Wildcard(length), self.wildcard(host, length)),
+                None => (HostRank::Any, self.any()),
+            };
+            if let Some((owner, bucket)) = found {
+                self.walk_bucket(rank, owner, bucket, subject, visitor)?;
             }
         }
-        match self.any.and_then(|any| Some((any, self.buckets.get(any as usize)?))) {
-            Some((any, bucket)) => {
-                let owner = Owner { bucket: any, hash: ANY_HASH };
-                self.walk_bucket(HostRank::Any, owner, bucket, subject, visitor)
-            }
-            None => ControlFlow::Continue(()),
+        ControlFlow::Continue(())
+    }
+
+    /// The bucket of the wildcard that the last `length` bytes of `host` are.
+    #[inline]
+    fn wildcard(&self, host: &[u8], length: usize) -> Option<(Owner, &Bucket)> {
+        let (before, suffix) = host.split_at_checked(host.len().checked_sub(length)?)?;
+        if !before.ends_with(b".") {
+            return None;
         }
+        self.bucket(&self.wildcard, self.wildcard_hash(suffix), suffix)
+    }
+
+    #[inline]
+    fn any(&self) -> Option<(Owner, &Bucket)> {
+        let bucket = self.any?;
+        Some((Owner { bucket, hash: ANY_HASH }, self.buckets.get(bucket as usize)?))
     }
 
     /// What the bucket of this exact host is found by.
@@ -162,13 +180,16 @@ impl RouteTable {
 
     #[inline(always)]
     fn bucket(&self, index: &Index, hash: u64, host: &[u8]) -> Option<(Owner, &Bucket)> {
-        index.find(hash, |place| {
-            let bucket = self.buckets.get(place).filter(|bucket| bucket.host.is(host))?;
-            Some((Owner { bucket: place as u32, hash }, bucket))
-        })
+        for place in index.find(hash) {
+            let bucket = self.buckets.get(place)?;
+            if bucket.host.is(host) {
+                return Some((Owner { bucket: place as u32, hash }, bucket));
+            }
+        }
+        None
     }
 
-    #[inline]
+    #[inline(always)]
     fn walk_bucket(
         &self,
         rank: HostRank,
@@ -205,12 +226,6 @@ impl RouteTable {
         }
     }
 
-    /// The routes in `places`, best first when these are of one leaf.
-    #[inline]
-    pub(super) fn entries(&self, places: Places) -> &[Entry] {
-        places.of(&self.entries)
-    }
-
     /// What a route asks besides host and path.
     #[inline]
     pub(super) fn conditions(&self, entry: &Entry) -> Option<&Matcher> {
@@ -240,26 +255,30 @@ impl<'t, 's> Search<'t, 's> {
         self.best.map(|route| route as usize)
     }
 
-    /// Takes the first of `entries` that is wanted and whose conditions hold.
+    /// A leaf whose best route has conditions: takes the first that is wanted and whose conditions hold.
     #[inline(never)]
-    fn take_first(&mut self, entries: &[Entry]) -> bool {
-        for entry in entries {
+    fn choose(&mut self, leaf: &Leaf) -> ControlFlow<()> {
+        for entry in leaf.entries(&self.table.entries) {
             if !self.wants(entry.priority) {
-                return true;
+                break;
             }
             let conditions = self.table.conditions(entry);
             if conditions.is_none_or(|conditions| conditions.unmet(self.subject).is_none()) {
-                self.take(entry);
-                return true;
+                return self.take(entry);
             }
         }
-        false
+        ControlFlow::Continue(())
     }
 
     #[inline(always)]
-    fn take(&mut self, entry: &Entry) {
+    fn take(&mut self, entry: &Entry) -> ControlFlow<()> {
         self.best = Some(entry.route);
         self.floor = i64::from(entry.priority);
+        // What follows in rank order wins only by its priority.
+        match entry.priority == self.table.priority_max {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 
@@ -277,17 +296,12 @@ impl Visitor for Search<'_, '_> {
     #[inline(always)]
     fn leaf(&mut self, _: PathRank, leaf: &Leaf) -> ControlFlow<()> {
         let first = &leaf.first;
-        if first.conditions == Entry::UNCONDITIONAL {
-            if self.wants(first.priority) {
-                self.take(first);
-            }
-        } else if !self.take_first(std::slice::from_ref(first)) {
-            self.take_first(self.table.entries(leaf.rest));
-        }
-        // What follows in rank order wins only by its priority.
-        match self.floor == i64::from(self.table.priority_max) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if first.conditions != Entry::UNCONDITIONAL {
+            self.choose(leaf)
+        } else if self.wants(first.priority) {
+            self.take(first)
+        } else {
+            ControlFlow::Continue(())
         }
     }
 }
