@@ -1,5 +1,6 @@
 //! A host or a path of a table, kept inside the record that it leads to: finding the record and comparing its key
-//! touch the same memory. Used by `bucket` and `paths`.
+//! touch the same memory. Used by `bucket` and `paths`, and its
+//! comparison by `values` and `conditions` too.
 
 /// Longest key that is kept inside, in bytes: with its length, five words.
 pub(super) const KEY_INSIDE_MAX: usize = 38;
@@ -45,7 +46,7 @@ impl Default for Key {
 /// Whether two slices of one length are equal, by pieces that may overlap: for so few bytes, a call into the C library
 /// costs more.
 #[inline(always)]
-fn same(left: &[u8], right: &[u8]) -> bool {
+pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
     if left.len() > 32 {
         left == right
     } else {
