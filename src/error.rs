@@ -1,5 +1,5 @@
 //! What can go wrong with an exchange: every reason has one token, one answer to *whose fault is it*
-//! and one to *may the request be sent again*. Statuses are chosen elsewhere (`proxy::respond`).
+//! and one to *may the request be sent again*. Statuses are chosen elsewhere (`admit::status`).
 
 use std::fmt;
 
@@ -77,6 +77,8 @@ reasons! {
     FirstByteTimeout => "first_byte_timeout", Backend;
     /// The whole exchange took too long.
     TotalTimeout => "total_timeout", Backend;
+    /// A filter took too long to decide.
+    FilterTimeout => "filter_timeout", Proxy;
     /// The backend died in mid-body.
     UpstreamTruncated => "upstream_truncated", Backend;
     /// The backend stalled in mid-body.

@@ -21,6 +21,7 @@
 //! 5 two planes    proxy     connection → exchange: the life of a request (its mod.rs shows it on one screen)
 //!                 control   the only writer of the snapshot: reload, watch, names, signals; never imports proxy
 //! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
+//!                 admit     a request's way up to the search for a backend, sans I/O: also for tests and explain
 //! 3 bytes         pool      idle connections to backends
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
 //!                 net       sockets: listen, accept, dial, one stream type
@@ -28,7 +29,7 @@
 //! 2 decisions     message   heads as bytes and an index, edited in place
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
 //!                 route     host, path, conditions → route; normalising
-//!                 filter    what changes or answers a request on its way, one file each; templates filled in
+//!                 filter    what changes or answers a request on its way, one file each; templates filled in; rewrites
 //!                 balance   strategies, one file each
 //!                 backend   live state of a backend; candidates; permits
 //! 1 the text      config    TOML → Config, or every problem with its place
@@ -41,12 +42,14 @@
 //! ```text
 //! bytes ─ net::accept ─▶ Stream, Peer ─ proxy::serve ─▶ one task a connection
 //! 1 head     read into the worker's buffer, parsed by http1 into the exchange's RequestHead   | 400 408 414 431
-//! 2 admit    Host and path normalised; RouteTable::find → Hold (pins the snapshot)             | 404 405 413 417
-//! 3 edit     hop-by-hop fields out, who asked in; an index edit, nothing is rebuilt
+//! 2 enter    client known, Host and path normalised, RouteTable::find, a split's choice → Hold | 404 405 413 417
+//! 3 pass     fields: hop-by-hop out, who asked in, an index edit; filters, which may answer or wait; the rewrite,
+//!            or the route's own redirect or response: then nothing below but 8
 //! 4 pick     upstream.balancer.pick(candidates) → Permit                                       | 503
 //! 5 send     pool.take or dial; head and what is there of the body in one write
 //!            a refused or dead connection → 4 while that is safe                               | 502 504
-//! 6 head     1xx go on at once, the final head is parsed, edited, framed for this client
+//!            fully sent: its copy, where the route has a mirror, leaves on a task of its own, never waited for
+//! 6 head     1xx go on at once, the final head is parsed, edited, seen by the filters, framed for this client
 //! 7 body     a pump each way until done; longer than one read: only Arc<Policy> stays pinned   | cut, never completed
 //! 8 end      connection → pool, in-flight − 1, counters, access-log line
 //! ```
@@ -56,8 +59,9 @@
 //! # The life of a reload
 //! ```text
 //! read → check (every problem) → compile a draft that adopts live state by identity: same upstream and address
-//! → same Arc<Backend>; same bind → same socket → bind what is new on every worker → tell gates that go that they
-//! are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on the control thread
+//! → same Arc<Backend>; same bind → same socket → try every [[test]] on it → bind what is new on every worker → tell
+//! gates that go that they are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on
+//! the control thread
 //! ```
 //! Any failure before the store changes nothing. A gate is told before the store and keeps the last snapshot that
 //! knew it, so that a request in between still finds its listener.
@@ -73,6 +77,7 @@
 //! | writer threads of logs | registry, by target | yes |
 #![forbid(unsafe_code)]
 
+pub mod admit;
 pub mod backend;
 pub mod balance;
 pub mod cli;

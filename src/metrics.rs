@@ -43,6 +43,12 @@ pub struct WorkerCounters {
     pub upstream_reuses: Counter,
     /// Tries after the first one.
     pub retries: Counter,
+    /// Requests copied to a mirror.
+    pub mirrors: Counter,
+    /// Of these, those that were not sent or not answered to the end.
+    pub mirrors_failed: Counter,
+    /// Requests that were not copied: the body too long, or too many copies on their way.
+    pub mirrors_dropped: Counter,
 }
 
 impl Default for WorkerCounters {
@@ -56,6 +62,9 @@ impl Default for WorkerCounters {
             upstream_connects: Counter::default(),
             upstream_reuses: Counter::default(),
             retries: Counter::default(),
+            mirrors: Counter::default(),
+            mirrors_failed: Counter::default(),
+            mirrors_dropped: Counter::default(),
         }
     }
 }

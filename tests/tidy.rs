@@ -28,6 +28,9 @@ const WITHIN: &[(&str, &str)] = &[
     ("route", "message"),
     ("admit", "snapshot"),
     ("filter", "message"),
+    ("filter", "route"),
+    // Its tests read heads as the codec does.
+    ("filter", "http1"),
     ("balance", "backend"),
     ("pool", "net"),
     ("relay", "net"),

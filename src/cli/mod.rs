@@ -4,16 +4,20 @@
 //! `demo` start a [`Daemon`](crate::server::Daemon) and wait for its end.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Colour;
+use crate::config::{self, Colour, Failure, Loaded, Source};
 
 mod check;
 mod demo;
 mod demo_backend;
+mod describe;
+mod explain;
+mod plan;
 mod run;
 
 /// How a command ended.
@@ -50,6 +54,8 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
     };
     outcome.into()
@@ -77,6 +83,12 @@ enum Command {
     /// Say everything that is wrong with a configuration, and use no network
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
+    /// Say where a request goes, why, and why nowhere else
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArguments),
+    /// Say what a change of the configuration changes, also for the requests of an access log
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanArguments),
     /// Run the proxy before three small backends of its own, to look at and to curl
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
@@ -106,6 +118,57 @@ struct CheckArguments {
     /// Print the problems as a JSON array, for editors and scripts
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args, Debug)]
+struct ExplainArguments {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The method, as in GET
+    #[arg(value_name = "METHOD")]
+    method: String,
+    /// What is asked for: http://host[:port]/path
+    #[arg(value_name = "URL")]
+    url: String,
+    /// A header of the request, as in 'x-version: v2' (repeatable)
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// The address that it comes from; 127.0.0.1 if not given
+    #[arg(long, value_name = "IP")]
+    from: Option<IpAddr>,
+    /// The listener that gets it, where the URL's port does not say it
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
+    /// Print everything as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct PlanArguments {
+    /// The configuration as it is
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The configuration as it shall be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// A JSON access log whose requests are run through both; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Print everything as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// `name: value`.
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("write 'name: value'".to_owned()),
+    }
 }
 
 #[derive(Args, Debug)]
@@ -145,6 +208,20 @@ Examples:
   forebay check forebay.toml                         every problem, with its line and what would be accepted
   forebay check --json forebay.toml | jq '.[].message'";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  forebay explain forebay.toml GET http://shop.example/api/cart
+  forebay explain forebay.toml POST http://shop.example:8080/api -H 'x-version: v2' --from 203.0.113.7
+  forebay explain forebay.toml GET http://shop.example/ --json | jq .route
+
+Nothing is sent: the file is compiled and the request runs through the same code as under `forebay run`.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  forebay plan /etc/forebay.toml new.toml            routes, upstreams and backends that come, go and change
+  forebay plan /etc/forebay.toml new.toml --log access.jsonl
+                                                     and which of these requests would go elsewhere";
+
 const DEMO_EXAMPLES: &str = "\
 Examples:
   forebay demo                                       on 127.0.0.1:8080, or the next free port
@@ -159,6 +236,20 @@ fn print(text: &str) {
 /// Writes what went wrong to stderr.
 fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Reads a configuration for a command that needs a good one; what is wrong with it is shown.
+fn load(file: &Path) -> Result<Loaded, Outcome> {
+    config::load(&Source::File(file.to_owned())).map_err(|failure| {
+        complain(&failure.render(stderr_colour()));
+        if let Failure::Problems(report) = &failure {
+            complain(&format!("\n{}: {}\n", file.display(), report.summary()));
+        }
+        match failure {
+            Failure::Problems(_) => Outcome::Problems,
+            Failure::Io(_) => Outcome::Failed,
+        }
+    })
 }
 
 /// Whether problems shown on stderr carry colours.

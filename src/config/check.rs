@@ -1,35 +1,29 @@
-//! What only shows when tables are held against each other: names, references, addresses. Suspicions that do
-//! not refuse the configuration are in `lints`.
+//! What only shows when tables are held against each other: names and addresses. What they name elsewhere is
+//! followed in `references`; suspicions that do not refuse the configuration are in `lints`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::lints;
 use super::reader::{Cx, Section};
 use super::report::{Code, Draft};
-use super::schema::{Action, Bind};
-use super::sections::{WrittenListener, WrittenRoute, WrittenUpstream};
+use super::schema::Bind;
+use super::sections::{Everything, WrittenListener};
 use super::source::Place;
-use super::unknown::closest;
+use super::{lints, references};
 
 /// Reports everything that is wrong across tables, then the lints.
-pub(crate) fn run(
-    cx: &Cx,
-    root: &Section<'_>,
-    listeners: &[WrittenListener],
-    routes: &[WrittenRoute],
-    upstreams: &BTreeMap<String, WrittenUpstream>,
-) {
-    if listeners.is_empty() && root.table.find("listener").is_none() {
+pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
+    if all.listeners.is_empty() && root.table.find("listener").is_none() {
         let draft = Draft::error(Code::Missing, root.place, "there is no [[listener]]");
         cx.report(draft.help("write, for example,\n\n[[listener]]\nbind = \"127.0.0.1:8080\""));
     }
-    let named = listeners.iter().map(|w| (w.listener.name.as_str(), w.name_place, w.place));
+    let named = all.listeners.iter();
+    let named = named.map(|w| (w.listener.name.as_str(), w.name_place, w.place));
     names(cx, "listener", named.collect());
-    let named = routes.iter().map(|w| (w.route.name.as_str(), w.name_place, w.place));
+    let named = all.routes.iter().map(|w| (w.route.name.as_str(), w.name_place, w.place));
     names(cx, "route", named.collect());
-    binds(cx, listeners);
-    references(cx, routes, upstreams);
-    lints::run(cx, root, routes, upstreams);
+    binds(cx, &all.listeners);
+    references::run(cx, all);
+    lints::run(cx, root, all);
 }
 
 /// Once there are two of a kind, each has a name of its own.
@@ -47,6 +41,11 @@ fn names(cx: &Cx, kind: &str, named: Vec<(&str, Option<Place>, Place)>) {
         };
         if name.is_empty() {
             continue;
+        }
+        if (kind, name) == ("route", "none") {
+            let message = "no route can be called `none`: that is what tests call no route";
+            let draft = Draft::error(Code::BadValue, name_place, message);
+            cx.report(draft.help("give it another name"));
         }
         match first.get(name) {
             Some(first) => {
@@ -81,32 +80,5 @@ fn binds(cx: &Cx, listeners: &[WrittenListener]) {
                 first.insert(bind, *place);
             }
         }
-    }
-}
-
-/// Each route leads to an upstream that exists.
-fn references(cx: &Cx, routes: &[WrittenRoute], upstreams: &BTreeMap<String, WrittenUpstream>) {
-    for written in routes {
-        let (Action::Upstream(name), Some(place)) = (&written.route.action, written.upstream_place)
-        else {
-            continue;
-        };
-        if upstreams.contains_key(name) {
-            continue;
-        }
-        let names = || upstreams.keys().map(String::as_str);
-        let help = match closest(name, names()) {
-            Some(meant) => format!("did you mean \"{meant}\"?"),
-            None if upstreams.is_empty() => {
-                format!("define it:\n\n[upstream.{name}]\nbackends = [\"127.0.0.1:9001\"]")
-            }
-            None => {
-                let shown: Vec<_> = names().take(10).collect();
-                let more = if upstreams.len() > shown.len() { " …" } else { "" };
-                format!("define [upstream.{name}]; there are: {}{more}", shown.join(", "))
-            }
-        };
-        let message = format!("there is no upstream `{name}`");
-        cx.report(Draft::error(Code::UnknownName, place, message).help(help));
     }
 }

@@ -1,12 +1,8 @@
-//! What other proxies call things, and keys that stand elsewhere here: who comes from nginx, HAProxy, Envoy,
+//! What other proxies call things: who comes from nginx, HAProxy, Envoy,
 //! Traefik or Caddy is told our name for it.
 
-/// Help for a key that is not ours, in `table` (a shape's name); `None` if nobody we know uses it.
-pub(crate) fn help(table: &str, key: &str) -> Option<&'static str> {
-    let here = MISPLACED.iter().find(|(place, name, _)| *place == table && *name == key);
-    if let Some((.., help)) = here {
-        return Some(help);
-    }
+/// Help for a key that is not ours, in any table; `None` if nobody we know uses it.
+pub(crate) fn help(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let foreign = FOREIGN.iter().find(|(names, _)| names.contains(&key.as_str()));
     foreign.map(|(_, help)| *help)
@@ -27,83 +23,6 @@ pub(crate) fn strategy(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-/// Our own keys (or near ones) in a table where they do not stand.
-const MISPLACED: &[(&str, &str, &str)] = &[
-    ("", "upstreams", "each upstream is a table of its own: [upstream.NAME]"),
-    ("", "timeouts", "timeouts for everything are [defaults.timeouts]"),
-    ("", "retry", "retries for everything are [defaults.retry]"),
-    ("", "workers", "`workers` stands in [global]"),
-    ("", "watch", "`watch` stands in [reload]"),
-    ("", "request_id", "`request_id` stands in [telemetry]"),
-    ("listener", "port", "the port is part of `bind`: bind = \"0.0.0.0:8080\""),
-    ("listener", "address", "write bind = \"0.0.0.0:8080\""),
-    (
-        "listener",
-        "host",
-        "write bind = \"0.0.0.0:8080\"; host names to match are `hosts` of a [[route]]",
-    ),
-    ("listener", "hosts", "`hosts` stands on a [[route]]"),
-    ("listener", "match", "`match` stands on a [[route]]"),
-    ("listener", "backends", "backends stand in [upstream.NAME]; a [[route]] leads there"),
-    (
-        "listener",
-        "header",
-        "write limits = { header = \"32KiB\" } for the size of a request head, timeouts = { header = \"10s\" } for its time",
-    ),
-    ("listener", "body", "write limits = { body = \"10MiB\" }"),
-    (
-        "listener",
-        "max_connections",
-        "write limits = { connections = 50000 } for one listener; [global] max_connections is for all",
-    ),
-    ("listener", "keepalive", "write timeouts = { keepalive = \"75s\" }"),
-    ("listener", "merge_slashes", "write path = { merge_slashes = true }"),
-    ("listener.http", "preserve_header_case", "remove it: the case of header names is always kept"),
-    ("listener.limits", "max_connections", "write connections = 50000"),
-    ("route", "path", "write match = { path = \"/exact\" }"),
-    ("route", "path_prefix", "write match = { path_prefix = \"/api\" }"),
-    ("route", "path_regex", "write match = { path_regex = \"…\" }, once a version has it"),
-    ("route", "methods", "write match = { methods = [\"GET\"] }, once a version has it"),
-    ("route", "headers", "write match = { headers = { … } }, once a version has it"),
-    ("route", "host", "write hosts = [\"shop.example\"]"),
-    (
-        "route",
-        "backends",
-        "backends stand in [upstream.NAME]; a route names it: upstream = \"NAME\"",
-    ),
-    ("route", "to", "write upstream = \"NAME\" and define [upstream.NAME]"),
-    ("route.match", "prefix", "write path_prefix = \"/api\""),
-    ("route.match", "host", "write hosts = [\"shop.example\"] on the route itself, not in `match`"),
-    ("upstream.NAME", "address", "write backends = [\"10.0.0.11:8080\"]"),
-    ("upstream.NAME", "idle", "write pool = { idle = \"50s\" }"),
-    ("upstream.NAME", "max_idle", "write pool = { max_idle = 128 }"),
-    ("upstream.NAME", "connect", "write timeouts = { connect = \"3s\" }"),
-    ("upstream.NAME", "first_byte", "write timeouts = { first_byte = \"60s\" }"),
-    ("upstream.NAME.backends", "url", "write address = \"http://10.0.0.11:8080\""),
-    ("upstream.NAME.backends", "host", "write address = \"10.0.0.11:8080\""),
-    ("upstream.NAME.backends", "port", "the port is part of `address`: \"10.0.0.11:8080\""),
-    (
-        "upstream.NAME.timeouts",
-        "header",
-        "`header` is a listener's: it waits for a client's request head",
-    ),
-    (
-        "upstream.NAME.timeouts",
-        "body_idle",
-        "`body_idle` is a listener's: it waits for a client's request body",
-    ),
-    (
-        "upstream.NAME.timeouts",
-        "keepalive",
-        "`keepalive` is a listener's; idle connections to backends are pool = { idle = \"50s\" }",
-    ),
-    (
-        "upstream.NAME.timeouts",
-        "tls_handshake",
-        "`tls_handshake` is a listener's; `connect` covers backends",
-    ),
-];
 
 /// Names of other proxies, in lower case with `_` for `-`.
 const FOREIGN: &[(&[&str], &str)] = &[
@@ -210,8 +129,25 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "here: trusted_proxies = [\"10.0.0.0/8\"] and client_ip_header in [global]",
     ),
     (
-        &["proxy_set_header", "add_header", "http_request", "http_response"],
-        "headers are changed by a [filter.NAME], once a version has it",
+        &[
+            "proxy_set_header",
+            "proxy_hide_header",
+            "add_header",
+            "more_set_headers",
+            "http_request",
+            "http_response",
+            "set_header",
+            "del_header",
+            "request_headers_to_add",
+            "request_headers_to_remove",
+            "response_headers_to_add",
+            "response_headers_to_remove",
+            "customrequestheaders",
+            "customresponseheaders",
+            "header_up",
+            "header_down",
+        ],
+        "here: a [filter.NAME] with headers = { request = { set = { … } }, response = { … } }, named in `filters` of the route",
     ),
     (
         &["proxy_next_upstream", "retries", "option_redispatch", "num_retries"],
@@ -223,10 +159,30 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "here: a [listener.tls] table, once a version has it",
     ),
     (
-        &["rewrite_target", "strip_prefix", "stripprefix"],
-        "here: rewrite = { strip_prefix = \"/api\" } on the route, once a version has it",
+        &[
+            "rewrite_target",
+            "strip_prefix",
+            "stripprefix",
+            "addprefix",
+            "add_prefix",
+            "replacepath",
+            "replacepathregex",
+            "prefix_rewrite",
+            "regex_rewrite",
+            "path_rewrite",
+            "uri_strip_prefix",
+        ],
+        "here: rewrite = { strip_prefix = \"/api\", add_prefix = \"/v1\" } on the route, or rewrite = { regex = { from = \"…\", to = \"…\" } }",
     ),
     (&["merge_slashes"], "here: path = { merge_slashes = true } on the listener"),
+    (
+        &["return", "return_code"],
+        "here: redirect = \"https://…\" or respond = { status = 200, body = \"ok\" } on a [[route]]",
+    ),
+    (
+        &["allow", "deny", "src", "ip_allow_list", "ipallowlist", "ipwhitelist", "whitelist"],
+        "here: match = { client_ip = [\"10.0.0.0/8\"] } on the route; { not = [ … ] } for all others",
+    ),
     // HAProxy
     (
         &["frontend", "frontends", "entrypoint", "entrypoints", "listeners"],
@@ -281,6 +237,47 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     // Envoy, Traefik, Caddy
     (
+        &[
+            "weighted_clusters",
+            "weighted_cluster",
+            "weighted",
+            "backend_refs",
+            "backendrefs",
+            "split_clients",
+            "traffic_split",
+        ],
+        "here: split = [{ upstream = \"a\", weight = 95 }, { upstream = \"b\", weight = 5 }] on the route",
+    ),
+    (
+        &["request_mirror_policies", "requestmirror", "mirroring", "shadow"],
+        "here: mirror = { upstream = \"NAME\", percent = 1.0 } on the route",
+    ),
+    (
+        &["direct_response", "static_response", "error_page"],
+        "here: respond = { status = 200, body = \"ok\" } on a [[route]]",
+    ),
+    (
+        &["redir", "redirectscheme", "redirectregex", "https_redirect", "requestredirect"],
+        "here: redirect = { to = \"https://{host}{path_and_query}\", status = 308 } on a [[route]]",
+    ),
+    (
+        &["pathprefix", "path_prefixes", "starts_with"],
+        "here: match = { path_prefix = \"/api\" } on the route",
+    ),
+    (
+        &["matchers", "matches", "match_rule"],
+        "here: match = { path_prefix = \"/api\", methods = [\"GET\"] } on the route, and `hosts` beside it",
+    ),
+    (
+        &["query_parameters", "queryparams"],
+        "here: match = { query = { beta = \"1\" } } on the route",
+    ),
+    (
+        &["hostname", "hostnames", "domains", "sni_hosts"],
+        "here: hosts = [\"shop.example\"] on a [[route]]",
+    ),
+    (&["order", "rank"], "here: priority = 1 on the route; the higher one wins"),
+    (
         &["outlier_detection"],
         "here: passive = { … } and breaker = { … } on the upstream, once a version has it",
     ),
@@ -321,6 +318,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (
         &["middlewares", "filter_chains", "http_filters"],
-        "here: filters = [\"NAME\"] on the route, once a version has it",
+        "here: filters = [\"NAME\"] on the route, and [filter.NAME]",
     ),
 ];

@@ -68,6 +68,20 @@ pub(crate) fn pattern(item: Item<'_>) -> Option<HostPattern> {
     })
 }
 
+/// Whether `text` can be a Host: a name or an address, IPv6 in brackets, with or without a port; the error follows
+/// it in a sentence.
+pub(crate) fn check_authority(text: &str) -> Result<(), &'static str> {
+    let name = match text.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port != 0) => name,
+        _ => text,
+    };
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    match inner.is_some_and(|name| name.parse::<Ipv6Addr>().is_ok()) {
+        true => Ok(()),
+        false => check_name(name),
+    }
+}
+
 /// Whether `name` can be a host name or an IPv4 address; the error follows the name in a sentence.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     let name = name.strip_suffix('.').unwrap_or(name);

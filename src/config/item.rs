@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::reader::Cx;
 use super::report::{Code, Draft};
 use super::source::Place;
-use super::tree::{Node, Value};
+use super::tree::{Entry, Node, Value};
 use super::units::{parse_duration, parse_size, show_size};
 use super::unknown;
 
@@ -48,7 +48,12 @@ impl<'a> Item<'a> {
         if matches!(self.node.value, Value::Faulty) {
             return;
         }
-        self.cx.report(Draft::error(Code::BadValue, self.node.place, message).help(help));
+        self.bad_at(self.node.place, message, help);
+    }
+
+    /// As [`Item::bad`], where a part of the value stands.
+    pub(crate) fn bad_at(self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.cx.report(Draft::error(Code::BadValue, place, message).help(help));
     }
 
     /// Reports a value that a later version will accept.
@@ -108,12 +113,16 @@ impl<'a> Item<'a> {
     }
 
     /// A whole number in `range`; in quotes only where the environment put it there.
-    pub(crate) fn integer(self, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer<T: TryFrom<i64>>(self, range: RangeInclusive<i64>) -> Option<T> {
         let accepted = format!("accepted: {} to {}", range.start(), range.end());
         self.integer_of(range, accepted)
     }
 
-    fn integer_of(self, range: RangeInclusive<u64>, accepted: String) -> Option<u64> {
+    fn integer_of<T: TryFrom<i64>>(
+        self,
+        range: RangeInclusive<i64>,
+        accepted: String,
+    ) -> Option<T> {
         let number = match &self.node.value {
             Value::Integer(number) => *number,
             Value::String { text, replaced } => match (text.parse::<i64>(), replaced) {
@@ -132,8 +141,8 @@ impl<'a> Item<'a> {
                 return None;
             }
         };
-        let number = number.and_then(|number| u64::try_from(number).ok());
         let number = number.filter(|number| range.contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
         if number.is_none() {
             self.bad(format!("`{}` is out of range", self.key), accepted);
         }
@@ -141,7 +150,11 @@ impl<'a> Item<'a> {
     }
 
     /// As [`Item::integer`], or `"off"` (or another `word` for none), which is `None`.
-    pub(crate) fn integer_or(self, word: &str, range: RangeInclusive<u64>) -> Option<Option<u64>> {
+    pub(crate) fn integer_or<T: TryFrom<i64>>(
+        self,
+        word: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<Option<T>> {
         let accepted = format!("accepted: \"{word}\" or {} to {}", range.start(), range.end());
         match self.as_text() {
             Some(text) if text == word => Some(None),
@@ -155,24 +168,27 @@ impl<'a> Item<'a> {
 
     /// A number from 0 to 1.
     pub(crate) fn share(self) -> Option<f64> {
-        let share = match &self.node.value {
-            Value::Float(share) => *share,
-            #[allow(clippy::cast_precision_loss, reason = "only 0 and 1 are accepted")]
+        let accepted = "accepted: 0.0 (none) to 1.0 (all)";
+        self.number(accepted, |share| (0.0..=1.0).contains(&share))
+    }
+
+    /// A number that is `good`; in quotes only where the environment put it there.
+    pub(crate) fn number(self, accepted: &str, good: impl Fn(f64) -> bool) -> Option<f64> {
+        let number = match &self.node.value {
+            Value::Float(number) => *number,
+            #[allow(clippy::cast_precision_loss, reason = "only small ones are accepted")]
             Value::Integer(Some(number)) => *number as f64,
             Value::String { text, replaced: true } => text.parse().unwrap_or(f64::NAN),
             _ => {
-                self.wrong_type("a number", "accepted: 0.0 to 1.0");
+                self.wrong_type("a number", accepted);
                 return None;
             }
         };
-        if !(0.0..=1.0).contains(&share) {
-            self.bad(
-                format!("`{}` is out of range", self.key),
-                "accepted: 0.0 (none) to 1.0 (all)",
-            );
+        if !good(number) {
+            self.bad(format!("`{}` is out of range", self.key), accepted);
             return None;
         }
-        Some(share)
+        Some(number)
     }
 
     /// A duration of up to a year, zero included.
@@ -319,6 +335,33 @@ impl<'a> Item<'a> {
             return None;
         };
         Some(items.iter().map(move |node| Item { node, of_array: true, ..self }))
+    }
+
+    /// The items of an array that has 1 to `max` of them; `help` says more about what is accepted.
+    pub(crate) fn list(self, max: usize, help: &str) -> Option<Vec<Item<'a>>> {
+        let items: Vec<_> = self.items()?.collect();
+        if items.is_empty() || items.len() > max {
+            let help = format!("accepted: 1 to {max}{help}");
+            self.bad(format!("`{}` has {} entries", self.key, items.len()), help);
+            return None;
+        }
+        Some(items)
+    }
+
+    /// The entries, 1 to `max`, of a table whose keys are the operator's; `example` is such a table.
+    pub(crate) fn entries(self, max: usize, example: &str) -> Option<Vec<(&'a Entry, Item<'a>)>> {
+        let Value::Table(table) = &self.node.value else {
+            self.wrong_type("a table", self.write(example));
+            return None;
+        };
+        let n_entries = table.entries.len();
+        if n_entries > max {
+            let help = format!("accepted: up to {max}");
+            self.bad(format!("`{}` has {n_entries} entries", self.key), help);
+            return None;
+        }
+        let item = |entry: &'a Entry| Item { key: &entry.key, node: &entry.node, ..self };
+        Some(table.entries.iter().map(|entry| (entry, item(entry))).collect())
     }
 
     /// The items of an array, or the one value that stands for an array of one.

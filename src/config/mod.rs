@@ -1,27 +1,35 @@
 //! The text room: what an operator wrote becomes a [`Config`], or a list of everything that is wrong with it.
 //!
 //! `include` reads files into one `tree` of values with places (`env` replaces variables on the way);
-//! `sections` reads the tree into the `schema` through `reader` and `item`, which report and never stop; `check` and
-//! `lints` look across tables; `report` shows what was found. Keys stand in `shapes`, those to come in
-//! `planned`, those of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files
-//! themselves. The command line and the controller call [`load`].
+//! `sections` reads the tree into the `schema` through `reader` and `item`, which report and never stop; `check`,
+//! `references` and `lints` look across tables; `report` shows what was found, `origins` what is found later at the
+//! same places. Keys stand in `shapes`, those to come in `planned`, those that stand elsewhere in `misplaced`, those
+//! of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files themselves and the bodies
+//! that they name. The command line and the controller call [`load`].
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 mod address;
+mod bodies;
 mod check;
 mod defaults;
 mod env;
+mod expressions;
+mod fields;
 mod foreign;
 mod hosts;
 mod include;
 mod item;
 mod lints;
+mod misplaced;
+mod networks;
+mod origins;
 mod paths;
 mod planned;
 mod reader;
+mod references;
 pub mod regex;
 mod report;
 mod schema;
@@ -30,6 +38,7 @@ mod shapes;
 mod source;
 mod syntax;
 pub mod template;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -37,12 +46,16 @@ mod units;
 mod unknown;
 
 pub use env::Lookup;
+pub use origins::{Finding, Origins};
 pub use report::{Code, Colour, Location, Problem, Report, Severity};
 pub use schema::*;
 pub use template::Template;
 
 /// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
 pub const BALANCES: &[&str] = sections::BALANCES;
+
+/// The kinds that a filter can be; the registry in `crate::filter` has exactly these.
+pub const FILTER_KINDS: &[&str] = sections::FILTER_KINDS;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -66,6 +79,23 @@ pub struct Loaded {
     pub config: Config,
     /// What is suspicious in it; often empty.
     pub warnings: Report,
+    /// Where its parts were written.
+    pub origins: Origins,
+}
+
+impl Loaded {
+    /// What was found at `place` (a key of [`Places`], as [`Test::place`] is) after the load, as an error with its
+    /// source line. Several at once: [`Loaded::problems_at`].
+    pub fn problem_at(&self, place: &str, message: &str, help: &str) -> Report {
+        let (place, message) = (place.to_owned(), message.to_owned());
+        self.problems_at([Finding { place, message, help: Some(help.to_owned()) }])
+    }
+
+    /// The findings as errors, in the order of the text, with the warnings of the load among them: all that is to
+    /// be told when they refuse the configuration.
+    pub fn problems_at(&self, findings: impl IntoIterator<Item = Finding>) -> Report {
+        self.warnings.clone().and(self.origins.problems(findings))
+    }
 }
 
 /// Why there is no configuration.
@@ -103,12 +133,13 @@ pub fn load(source: &Source) -> Result<Loaded, Failure> {
 pub fn load_with(source: &Source, env: Lookup<'_>) -> Result<Loaded, Failure> {
     let mut cx = reader::Cx::default();
     let root = include::read_all(&mut cx, source, env).map_err(Failure::Io)?;
-    let config = sections::read(&cx, &root);
-    let report = cx.into_report();
-    match report.has_errors() {
-        true => Err(Failure::Problems(report)),
-        false => Ok(Loaded { config, warnings: report }),
+    let mut config = sections::read(&cx, &root);
+    let (report, origins) = cx.into_parts();
+    if report.has_errors() {
+        return Err(Failure::Problems(report));
     }
+    config.places = origins.lines();
+    Ok(Loaded { config, warnings: report, origins })
 }
 
 impl Failure {

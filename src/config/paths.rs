@@ -7,6 +7,22 @@ use super::schema::PathPattern;
 /// The longest pattern, in bytes; the longest request target that is accepted by default.
 const PATH_BYTES_MAX: usize = 16 << 10;
 
+/// `rewrite.strip_prefix` and `add_prefix`: a path of at least one segment, without a trailing slash.
+pub(crate) fn segments(item: Item<'_>) -> Option<String> {
+    let path = normalise(item)?;
+    let path = path.trim_end_matches('/');
+    if path.is_empty() {
+        item.bad(format!("`{}` = \"/\" changes nothing", item.key), "remove it");
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+/// Whether `path` begins with the whole segments of `prefix`.
+pub(crate) fn begins_with(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// `match.path`: the whole path.
 pub(crate) fn exact(item: Item<'_>) -> Option<PathPattern> {
     normalise(item).map(PathPattern::Exact)
@@ -46,9 +62,10 @@ fn normalise(item: Item<'_>) -> Option<String> {
     if text.ends_with('*') || text.split('/').any(is_glob) {
         let stem = text.split('*').next().unwrap_or_default().trim_end_matches('/');
         let stem = if stem.is_empty() { "/" } else { stem };
+        let key = if key == "path" { "path_prefix" } else { key };
         return refuse(
             format!("the path `{text}` has a wildcard, which paths do not have"),
-            format!("write path_prefix = \"{stem}\""),
+            format!("write {key} = \"{stem}\""),
         );
     }
     if let Some(c) = text.chars().find(|c| c.is_control() || *c == ' ' || !c.is_ascii()) {

@@ -1,11 +1,15 @@
 //! Reading a tree without ever stopping: a [`Section`] is a table whose keys are known. Whatever is wrong becomes
 //! a report and `None`, and reading goes on.
 
-use std::cell::RefCell;
-use std::path::PathBuf;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bodies::Bodies;
 use super::item::Item;
+use super::origins::Origins;
 use super::report::{Code, Draft, Report, Severity};
 use super::shapes::Shape;
 use super::source::{Place, SourceFile};
@@ -17,6 +21,12 @@ use super::unknown;
 pub(crate) struct Cx {
     files: Vec<Arc<SourceFile>>,
     drafts: RefCell<Vec<Draft>>,
+    n_errors: Cell<usize>,
+    bodies: RefCell<Bodies>,
+    /// Expressions that are known to compile, as matching the whole of something.
+    expressions: RefCell<HashSet<String>>,
+    /// Places with the name they will be asked for by.
+    marked: RefCell<Vec<(String, Place)>>,
 }
 
 impl Cx {
@@ -35,13 +45,58 @@ impl Cx {
         &self.files[index]
     }
 
-    /// The files that were read from disk, in reading order.
+    /// The files that were read from disk: configuration in reading order, then bodies.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.files.iter().filter_map(|file| file.path.clone()).collect()
+        let files = self.files.iter().filter_map(|file| file.path.clone());
+        files.chain(self.bodies.borrow().paths().cloned()).collect()
+    }
+
+    /// Whether this expression compiled before.
+    pub(crate) fn is_known_expression(&self, text: &str) -> bool {
+        self.expressions.borrow().contains(text)
+    }
+
+    /// Remembers an expression that compiled.
+    pub(crate) fn know_expression(&self, text: &str) {
+        self.expressions.borrow_mut().insert(text.to_owned());
+    }
+
+    /// What the file at `path` holds, or what is wrong and what to do.
+    pub(crate) fn body(&self, path: &Path) -> Result<Arc<[u8]>, (String, String)> {
+        self.bodies.borrow_mut().read(path)
     }
 
     pub(crate) fn report(&self, draft: Draft) {
+        if draft.severity == Severity::Error {
+            self.n_errors.set(self.n_errors.get() + 1);
+        }
         self.drafts.borrow_mut().push(draft);
+    }
+
+    /// How many errors were reported so far: one that has grown says that something in between is wrong.
+    pub(crate) fn n_errors(&self) -> usize {
+        self.n_errors.get()
+    }
+
+    /// Remembers where `name` stands, a key of [`super::schema::Places`].
+    pub(crate) fn mark(&self, name: String, place: Place) {
+        self.marked.borrow_mut().push((name, place));
+    }
+
+    /// The part `span` (in bytes of `text`) of the string at `place`; `None` if escapes or variables moved it.
+    pub(crate) fn inside(&self, place: Place, text: &str, span: Range<usize>) -> Option<Place> {
+        let raw = self.file(place.file).text.get(place.start..place.end)?;
+        let start = place.start + 1 + span.start;
+        let as_it_stands = raw.get(1..raw.len() - 1) == Some(text) && span.start < text.len();
+        as_it_stands.then(|| Place { start, end: start + span.len(), ..place })
+    }
+
+    /// Where `part` first stands in what was written at `place`; all of it if it does not.
+    pub(crate) fn find_inside(&self, place: Place, part: &str) -> Place {
+        let raw = self.file(place.file).text.get(place.start..place.end).unwrap_or_default();
+        let Some(at) = raw.find(part) else { return place };
+        let start = place.start + at;
+        Place { start, end: start + part.len(), ..place }
     }
 
     /// `path` as written at `place`: relative ones start at the directory of the file that names them.
@@ -50,8 +105,8 @@ impl Cx {
         std::path::absolute(&joined).unwrap_or(joined)
     }
 
-    /// All that was found. Where a text has syntax errors, what they may have caused themselves is left out.
-    pub(crate) fn into_report(self) -> Report {
+    /// All that was found, and where things stand. Where a text has syntax errors, what they may have caused themselves is left out.
+    pub(crate) fn into_parts(self) -> (Report, Origins) {
         let mut drafts = self.drafts.into_inner();
         let line = |place: Place| {
             let file = &self.files[place.file];
@@ -68,7 +123,8 @@ impl Cx {
             };
             drafts.retain(|draft| syntax(draft) || !caused(draft));
         }
-        Report::new(drafts, self.files)
+        let origins = Origins::new(self.files.clone(), self.marked.into_inner());
+        (Report::new(drafts, self.files), origins)
     }
 }
 
@@ -151,13 +207,19 @@ impl<'a> Section<'a> {
 
     /// Reports that `key` is missing.
     pub(crate) fn missing(&self, key: &str, help: impl Into<String>) {
+        self.missing_all(&[key], &format!("`{key}`"), help);
+    }
+
+    /// Reports that `none` is there, which is none of `keys`.
+    pub(crate) fn missing_all(&self, keys: &[&str], none: &str, help: impl Into<String>) {
         let is_near = |near: &str| {
-            !self.shape.keys.contains(&near) && unknown::closest(near, [key].into_iter()).is_some()
+            !self.shape.keys.contains(&near)
+                && unknown::closest(near, keys.iter().copied()).is_some()
         };
         if self.table.entries.iter().any(|entry| is_near(&entry.key)) {
             return; // Told already: did you mean it?
         }
-        let message = format!("{} has no `{key}`", self.title);
+        let message = format!("{} has no {none}", self.title);
         self.cx.report(Draft::error(Code::Missing, self.place, message).help(help));
     }
 }

@@ -11,9 +11,15 @@ pub const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// # Errors
 /// It is no expression, or larger than [`COMPILED_BYTES_MAX`].
 pub fn compile(text: &str, whole: bool) -> Result<Regex, regex::Error> {
-    let free = build(text)?;
-    // Checked alone first: parentheses that do not pair up must not pair with ours.
-    if whole { build(&anchored(text)) } else { Ok(free) }
+    if !whole {
+        return build(text);
+    }
+    // Parsed alone first: parentheses that do not pair up must not pair with ours.
+    if regex_syntax::ast::parse::Parser::new().parse(text).is_err() {
+        build(text)?;
+    }
+    // What is wrong is told about the text alone.
+    build(&anchored(text)).map_err(|error| build(text).err().unwrap_or(error))
 }
 
 /// The expression that matches where `text` matches the whole.
@@ -23,4 +29,26 @@ pub fn anchored(text: &str) -> String {
 
 fn build(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text).unicode(false).size_limit(COMPILED_BYTES_MAX).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_is_matched_or_nothing() {
+        let regex = compile("a|b+", true).expect("an expression");
+        for (text, expected) in [("a", true), ("bb", true), ("ab", false), ("xa", false)] {
+            assert_eq!(regex.is_match(text.as_bytes()), expected, "{text}");
+        }
+        assert!(compile("a", false).expect("an expression").is_match(b"xax"));
+    }
+
+    #[test]
+    fn parentheses_do_not_pair_with_ours() {
+        for text in ["a)(?:b", ")", "(", "a)|(?:b"] {
+            assert!(compile(text, true).is_err(), "{text}");
+            assert!(compile(text, false).is_err(), "{text}");
+        }
+    }
 }

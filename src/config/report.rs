@@ -87,6 +87,8 @@ pub enum Code {
     Unused,
     /// Accepted, but suspicious.
     Suspicious,
+    /// A `[[test]]` that fails.
+    TestFailed,
 }
 
 impl Code {
@@ -107,6 +109,7 @@ impl Code {
             Code::Overlap => "overlap",
             Code::Unused => "unused",
             Code::Suspicious => "suspicious",
+            Code::TestFailed => "test_failed",
         }
     }
 }
@@ -161,6 +164,17 @@ impl Report {
             }
         }
         report
+    }
+
+    /// Both reports as one, in the order of the text. They are about the same load.
+    #[must_use]
+    pub fn and(mut self, other: Report) -> Report {
+        self.problems.extend(other.problems);
+        self.problems.sort_by_key(|problem| problem.places[0]);
+        if self.files.is_empty() {
+            self.files = other.files;
+        }
+        self
     }
 
     /// What was found.

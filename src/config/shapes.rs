@@ -23,8 +23,10 @@ pub(crate) static ROOT: Shape = Shape {
         "reload",
         "defaults",
         "listener",
+        "filter",
         "route",
         "upstream",
+        "test",
     ],
 };
 
@@ -104,13 +106,135 @@ pub(crate) static LISTENER_TIMEOUTS: Shape = Shape {
 pub(crate) static ROUTE: Shape = Shape {
     name: "route",
     example: "[[route]] with double brackets",
-    keys: &["name", "hosts", "match", "upstream"],
+    keys: &[
+        "name",
+        "listeners",
+        "hosts",
+        "match",
+        "priority",
+        "filters",
+        "rewrite",
+        "timeouts",
+        "limits",
+        "upstream",
+        "split",
+        "split_by",
+        "redirect",
+        "respond",
+        "mirror",
+    ],
 };
 
 pub(crate) static ROUTE_MATCH: Shape = Shape {
     name: "route.match",
     example: "match = { path_prefix = \"/api\" }",
-    keys: &["path", "path_prefix"],
+    keys: &[
+        "path",
+        "path_prefix",
+        "path_regex",
+        "methods",
+        "headers",
+        "query",
+        "cookies",
+        "client_ip",
+    ],
+};
+
+pub(crate) static ROUTE_MATCH_METHODS: Shape =
+    Shape { name: "route.match.methods", example: "methods = { not = [\"GET\"] }", keys: &["not"] };
+
+pub(crate) static ROUTE_MATCH_CLIENT_IP: Shape = Shape {
+    name: "route.match.client_ip",
+    example: "client_ip = { not = [\"10.0.0.0/8\"] }",
+    keys: &["not"],
+};
+
+/// One value under `headers`, `query` or `cookies`.
+pub(crate) static ROUTE_MATCH_VALUE: Shape = Shape {
+    name: "route.match.headers.NAME",
+    example: "headers = { x-version = { regex = \"v[0-9]+\" } }",
+    keys: &["regex", "present", "not"],
+};
+
+pub(crate) static ROUTE_REWRITE: Shape = Shape {
+    name: "route.rewrite",
+    example: "rewrite = { strip_prefix = \"/api\" }",
+    keys: &["strip_prefix", "add_prefix", "regex", "host"],
+};
+
+pub(crate) static ROUTE_REWRITE_REGEX: Shape = Shape {
+    name: "route.rewrite.regex",
+    example: "regex = { from = \"^/a/([0-9]+)$\", to = \"/b/$1\" }",
+    keys: &["from", "to"],
+};
+
+pub(crate) static ROUTE_TIMEOUTS: Shape = Shape {
+    name: "route.timeouts",
+    example: "timeouts = { total = \"30s\" }",
+    keys: UPSTREAM_TIMEOUTS.keys,
+};
+
+pub(crate) static ROUTE_LIMITS: Shape =
+    Shape { name: "route.limits", example: "limits = { body = \"10MiB\" }", keys: &["body"] };
+
+pub(crate) static ROUTE_SPLIT: Shape = Shape {
+    name: "route.split",
+    example: "{ upstream = \"NAME\", weight = 5 }",
+    keys: &["upstream", "weight"],
+};
+
+pub(crate) static ROUTE_REDIRECT: Shape = Shape {
+    name: "route.redirect",
+    example: "redirect = { to = \"https://{host}{path_and_query}\" }",
+    keys: &["to", "status"],
+};
+
+pub(crate) static ROUTE_RESPOND: Shape = Shape {
+    name: "route.respond",
+    example: "respond = { status = 200, body = \"ok\" }",
+    keys: &["status", "body", "headers"],
+};
+
+pub(crate) static ROUTE_RESPOND_BODY: Shape =
+    Shape { name: "route.respond.body", example: "body = { file = \"x.html\" }", keys: &["file"] };
+
+pub(crate) static ROUTE_MIRROR: Shape = Shape {
+    name: "route.mirror",
+    example: "mirror = { upstream = \"NAME\", percent = 1.0 }",
+    keys: &["upstream", "percent"],
+};
+
+pub(crate) static FILTER: Shape =
+    Shape { name: "filter.NAME", example: "[filter.NAME]", keys: super::FILTER_KINDS };
+
+pub(crate) static FILTER_HEADERS: Shape = Shape {
+    name: "filter.NAME.headers",
+    example: "headers = { request = { set = { x-env = \"prod\" } } }",
+    keys: &["request", "response"],
+};
+
+pub(crate) static FILTER_HEADERS_REQUEST: Shape = Shape {
+    name: "filter.NAME.headers.request",
+    example: "request = { set = { x-env = \"prod\" } }",
+    keys: &["set", "add", "remove"],
+};
+
+pub(crate) static FILTER_HEADERS_RESPONSE: Shape = Shape {
+    name: "filter.NAME.headers.response",
+    example: "response = { remove = [\"server\"] }",
+    keys: FILTER_HEADERS_REQUEST.keys,
+};
+
+pub(crate) static TEST: Shape = Shape {
+    name: "test",
+    example: "[[test]] with double brackets",
+    keys: &["request", "headers", "from", "listener", "expect"],
+};
+
+pub(crate) static TEST_EXPECT: Shape = Shape {
+    name: "test.expect",
+    example: "expect = { route = \"NAME\" }",
+    keys: &["route", "upstream", "status", "path"],
 };
 
 pub(crate) static UPSTREAM: Shape = Shape {
@@ -155,6 +279,24 @@ pub(crate) const ALL: &[&Shape] = &[
     &LISTENER_TIMEOUTS,
     &ROUTE,
     &ROUTE_MATCH,
+    &ROUTE_MATCH_METHODS,
+    &ROUTE_MATCH_CLIENT_IP,
+    &ROUTE_MATCH_VALUE,
+    &ROUTE_REWRITE,
+    &ROUTE_REWRITE_REGEX,
+    &ROUTE_TIMEOUTS,
+    &ROUTE_LIMITS,
+    &ROUTE_SPLIT,
+    &ROUTE_REDIRECT,
+    &ROUTE_RESPOND,
+    &ROUTE_RESPOND_BODY,
+    &ROUTE_MIRROR,
+    &FILTER,
+    &FILTER_HEADERS,
+    &FILTER_HEADERS_REQUEST,
+    &FILTER_HEADERS_RESPONSE,
+    &TEST,
+    &TEST_EXPECT,
     &UPSTREAM,
     &UPSTREAM_BACKEND,
     &UPSTREAM_POOL,

@@ -171,6 +171,15 @@ mod tests {
         assert_eq!(Template::parse("a}b"), Err(BadTemplate::Close));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_template_is_shown_as_what_it_is_parsed_from(text in "([a-z$]|\\{|\\}|\\{host\\}|\\{\\{){0,8}") {
+            if let Ok(template) = Template::parse(&text) {
+                assert_eq!(Template::parse(&template.to_string()), Ok(template));
+            }
+        }
+    }
+
     #[test]
     fn every_variable_has_its_name() {
         for (name, variable) in Variable::ALL {

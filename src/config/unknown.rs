@@ -1,6 +1,7 @@
 //! What to say about a key that is not read: planned, another proxy's, one line too low, or misspelt.
 
 use super::foreign;
+use super::misplaced;
 use super::planned::{self, PLANNED};
 use super::reader::Section;
 use super::report::{Code, Draft};
@@ -38,6 +39,9 @@ fn explain(section: &Section<'_>, entry: &Entry) -> Draft {
 }
 
 fn help(section: &Section<'_>, key: &str) -> String {
+    if let Some(help) = misplaced::help(section.shape.name, key) {
+        return help.to_owned();
+    }
     if let Some(help) = key_of_a_parent(section, key) {
         return help;
     }
@@ -45,7 +49,7 @@ fn help(section: &Section<'_>, key: &str) -> String {
     if let Some(meant) = section.shape.keys.iter().copied().find(slip) {
         return format!("did you mean `{meant}`?");
     }
-    if let Some(help) = foreign::help(section.shape.name, key) {
+    if let Some(help) = foreign::help(key) {
         return help.to_owned();
     }
     if let Some(meant) = closest(key, section.shape.keys.iter().copied()) {
@@ -99,7 +103,7 @@ pub(crate) fn closest<'a>(
     let bound = (word.chars().count() / 3).clamp(1, 4);
     let distance = |candidate: &str| match candidate.len() >= 4 && word.starts_with(candidate) {
         true => bound,
-        false => strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+        false => strsim::damerau_levenshtein(&word, &candidate.to_lowercase().replace('-', "_")),
     };
     candidates
         .map(|candidate| (distance(candidate), candidate))

@@ -1,4 +1,4 @@
-//! The part of a start or reload that can fail: read, check, resolve, compile, bind. It blocks, so it runs on
+//! The part of a start or reload that can fail: read, check, resolve, compile, try, bind. It blocks, so it runs on
 //! a helper thread, and it changes nothing: what it returns is either stored as a whole or dropped.
 
 use std::fmt;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::reload::ReloadError;
 use super::resolve::{self, Answer, Lookup};
 use super::watch::{self, Marks};
+use crate::admit::trial;
 use crate::config::{self, Failure, Loaded, Source};
 use crate::hash::Set;
 use crate::net::{self, Listening};
@@ -111,6 +112,10 @@ pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, Reloa
     }
     let draft = compile(config, &names, &basis.registry, basis.generation + 1, n_workers)
         .map_err(|error| ReloadError::Io(error.to_string()))?;
+    let failed = trial::run_all(&draft.snapshot, config);
+    if !failed.is_empty() {
+        return Err(ReloadError::Problems(loaded.problems_at(failed)));
+    }
     let mut listening = Vec::new();
     for wanted in draft.sockets.iter().filter(|wanted| !basis.open.contains(&wanted.socket)) {
         let bound = net::listen(&wanted.key.0, n_workers, wanted.backlog, &basis.own_ports)

@@ -12,7 +12,42 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::config;
 use crate::message::{RequestHead, ResponseHead};
+
+mod headers;
+mod passes;
+#[cfg(test)]
+pub(crate) mod proof;
+mod render;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+
+pub use passes::{on_response, whole};
+pub use render::render;
+pub use rewrite::Rewrite;
+
+/// A kind of filter.
+#[derive(Debug)]
+pub struct Kind {
+    /// The name in TOML.
+    pub name: &'static str,
+    /// Builds a filter of this kind; `None` where another kind was written.
+    pub build: fn(&config::Filter) -> Option<Arc<dyn Filter>>,
+}
+
+/// Every kind that a configuration can name.
+pub const KINDS: &[Kind] = &[Kind { name: "headers", build: headers::build }];
+
+/// Builds what was written; `None` for a kind that is not in [`KINDS`], which a test excludes.
+pub fn build(written: &config::Filter) -> Option<Arc<dyn Filter>> {
+    #[cfg(test)]
+    if let Some(proof) = proof::build(written) {
+        return Some(proof);
+    }
+    KINDS.iter().find_map(|kind| (kind.build)(written))
+}
 
 /// A filter. One object serves every exchange on every worker; what belongs to one exchange goes into its
 /// [`Context::slot`].

@@ -109,18 +109,23 @@ pub struct Pieces<'a> {
     pub keep_framing: bool,
     /// Bytes of data (not framing) seen.
     pub data_bytes: u64,
+    /// Where a copy of the data goes, if anybody wants one.
+    pub copy: Option<&'a mut Vec<u8>>,
 }
 
 impl<'a> Pieces<'a> {
     /// Nothing collected yet.
     pub fn new(input: &'a [u8], spill: &'a mut Vec<u8>, keep_framing: bool) -> Self {
-        Pieces { input, run: 0..0, spill, keep_framing, data_bytes: 0 }
+        Pieces { input, run: 0..0, spill, keep_framing, data_bytes: 0, copy: None }
     }
 
     /// Body data.
     #[inline]
     pub(super) fn data(&mut self, range: Range<usize>) {
         self.data_bytes += range.len() as u64;
+        if let Some(copy) = &mut self.copy {
+            copy.extend_from_slice(&self.input[range.clone()]);
+        }
         self.push(range);
     }
 

@@ -139,6 +139,18 @@ impl Fields {
         }
     }
 
+    /// Removes every live field called `name`, in any case.
+    pub fn remove_named(&mut self, name: &[u8]) {
+        let named = Known::of(name);
+        match named {
+            // The two that stand for more than one name are compared.
+            Known::Other | Known::XForwarded => {
+                self.remove_if(|known, other| known == named && other.eq_ignore_ascii_case(name));
+            }
+            _ => self.remove_if(|known, _| known == named),
+        }
+    }
+
     /// Appends a field whose value is the concatenation of `value`'s parts.
     pub fn append(&mut self, known: Known, name: &[u8], value: &[&[u8]]) {
         let line_start = self.bytes.len();

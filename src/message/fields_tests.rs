@@ -62,6 +62,17 @@ fn a_removed_field_is_gone_for_every_reader_and_its_neighbours_stay_whole() {
 }
 
 #[test]
+fn fields_are_removed_by_name_in_any_case_and_no_other_with_them() {
+    let mut fields = section(RECEIVED);
+    fields.append(Known::XForwarded, b"x-forwarded-port", &[b"1"]);
+    fields.append(Known::XForwarded, b"x_forwarded_port", &[b"2"]);
+    for name in [&b"x-one"[..], b"COOKIE", b"X-Forwarded-Port", b"none"] {
+        fields.remove_named(name);
+    }
+    assert_eq!(written(&fields), "Host:  a.test\r\nX-TWO:  2\r\nx_forwarded_port: 2\r\n");
+}
+
+#[test]
 fn a_copy_has_the_value_of_the_first_live_field_and_none_comes_of_none() {
     let mut fields = section(RECEIVED);
     fields.append_copy(Known::XForwardedHost, b"x-forwarded-host", Known::Host);

@@ -12,19 +12,17 @@ use std::time::{Duration, Instant};
 
 use tokio::task::coop;
 
-use super::admit::admit;
-use super::client;
 use super::exchange::Exchange;
 use super::hold::Hold;
-use super::request_headers::{self, From};
-use super::respond::{self, Answer};
+
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
+use crate::admit;
 use crate::error::Reason;
-use crate::http1::{Decoder, HeadLimits, Parsed, parse_request};
+use crate::http1::{HeadLimits, Parsed, parse_request};
 use crate::message::Version;
 use crate::net::{Peer, Stream};
-use crate::relay::{BUFFER_BYTES, Buffer, Encoding, PumpError};
+use crate::relay::{BUFFER_BYTES, Buffer};
 
 /// How long a closing connection is read from, so that a client that is still sending gets our answer
 /// instead of a reset.
@@ -51,7 +49,7 @@ pub fn serve<G: 'static>(
         gate,
         stream,
         peer,
-        peer_ip: client::peer_ip(peer)
+        peer_ip: admit::peer_ip(peer)
             .map_or_else(Box::default, |ip| ip.to_string().into_boxed_str()),
         timer: Timer::default(),
         inbox: Vec::new(),
@@ -69,8 +67,8 @@ pub fn serve<G: 'static>(
 
 /// Keeps a connection known to its worker for as long as it lives.
 #[derive(Debug)]
-struct Registration {
-    worker: Rc<Worker>,
+pub(super) struct Registration {
+    pub(super) worker: Rc<Worker>,
     slot: Option<u32>,
 }
 
@@ -84,7 +82,7 @@ impl Drop for Registration {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    registration: Registration,
+    pub(super) registration: Registration,
     gate: Rc<Gate>,
     pub(super) stream: Stream,
     pub(super) peer: Peer,
@@ -97,7 +95,7 @@ pub(super) struct Connection {
     unparsed: bool,
     /// When to give up waiting for a head.
     deadline: Option<Instant>,
-    over_limit: bool,
+    pub(super) over_limit: bool,
     /// What the client gets last is not all of it, which an ordinary close would hide from it.
     pub(super) resets: bool,
 }
@@ -243,10 +241,8 @@ impl Connection {
     /// Gives a request whose head could not be read its id and its client, for the answer and the log.
     fn identify_refused(&self, exchange: &mut Exchange) {
         let Some((pin, _)) = self.gate.pin(self.worker()) else { return };
-        let trusted = client::is_trusted(&pin.forwarding.trusted, self.peer);
-        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
-        let mut rng = self.worker().rng.borrow_mut();
-        request_headers::identify(exchange, &pin.forwarding, from, &mut rng);
+        let (forwarding, rng) = (&pin.forwarding, &mut self.worker().rng.borrow_mut());
+        admit::identify(&mut exchange.request, forwarding, self.from(forwarding), rng);
     }
 
     fn begin_exchange(&self) -> Box<Exchange> {
@@ -277,11 +273,11 @@ impl Connection {
         }
         let mut exchange = self.worker().take_exchange();
         exchange.record.started = Some(Instant::now());
-        match parse_request(&buffer[..n], &limits, &mut exchange.request) {
+        match parse_request(&buffer[..n], &limits, &mut exchange.request.head) {
             Ok(Parsed::Complete { head_bytes, facts }) => {
                 self.inbox.clear();
                 self.inbox.shrink_to(0);
-                exchange.facts = facts;
+                exchange.request.facts = facts;
                 exchange.hold = Some(Hold::Listener(pin, index));
                 Some(Head::Request(exchange, buffer, head_bytes..n))
             }
@@ -311,101 +307,10 @@ impl Connection {
         }
     }
 
-    async fn exchange(
-        &mut self,
-        exchange: &mut Exchange,
-        buffer: Buffer,
-        range: Range<usize>,
-    ) -> After {
-        let began = match self.begin(exchange, buffer, range) {
-            Ok(()) => self.forward(exchange).await,
-            Err(reason) => Err(reason),
-        };
-        match began {
-            // What few exchanges need is boxed, so that idle connections do not keep room for it.
-            Ok(()) if exchange.response.status == 101 => Box::pin(self.tunnel(exchange)).await,
-            Ok(()) => self.deliver(exchange).await,
-            Err(reason) => self.answer(exchange, reason).await,
-        }
-    }
-
-    /// Everything before a backend is looked for.
-    fn begin(
-        &mut self,
-        exchange: &mut Exchange,
-        buffer: Buffer,
-        range: Range<usize>,
-    ) -> Result<(), Reason> {
-        let facts = &{ exchange.facts };
-        let worker = Rc::clone(self.worker());
-        let Some(Hold::Listener(snapshot, listener)) = exchange.hold.take() else {
-            return Err(Reason::Internal);
-        };
-        let limit = snapshot.listeners[listener].1.limits.body_bytes.unwrap_or(u64::MAX);
-        let forwarding = &snapshot.clone().forwarding;
-        let trusted = client::is_trusted(&forwarding.trusted, self.peer);
-        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
-        request_headers::identify(exchange, forwarding, from, &mut worker.rng.borrow_mut());
-
-        exchange.upload.start(Decoder::new(facts.framing), Encoding::AsReceived, limit);
-        let primed = match range.is_empty() {
-            true => {
-                worker.resources().buffers.put(buffer);
-                Ok(())
-            }
-            false => exchange.upload.prime(buffer, range, worker.resources()),
-        };
-        self.inbox.append(&mut exchange.upload.surplus);
-        let admitted = admit(exchange, facts, snapshot, listener);
-        if self.over_limit {
-            return Err(Reason::RateLimited);
-        }
-        admitted?;
-        primed.map_err(|error| client_reason(&error))?;
-        exchange.upgrade = request_headers::edit(exchange, facts, forwarding, from);
-        Ok(())
-    }
-
-    /// Answers for the backend.
-    pub(super) async fn answer(&mut self, exchange: &mut Exchange, reason: Reason) -> After {
-        exchange.record.reason = Some(reason);
-        if respond::status(reason).is_none() {
-            return After::Close;
-        }
-        let keep_alive =
-            !closes(reason) && exchange.upload.is_read() && self.may_keep_alive(exchange);
-        exchange.record.bytes_in = exchange.upload.data_bytes;
-        exchange.upload.release(self.worker().resources());
-        let answer = Answer {
-            reason,
-            request_id: &exchange.record.request_id,
-            head_only: exchange.request.method() == b"HEAD",
-            keep_alive,
-            http10: exchange.request.version == Version::Http10,
-        };
-        let (status, body_bytes) = respond::write(answer, &mut exchange.download.out);
-        (exchange.record.status, exchange.record.own_bytes) = (status, body_bytes);
-        let send_idle =
-            exchange.hold.as_ref().and_then(Hold::listener).and_then(|listener| listener.send_idle);
-        let deadline = send_idle.map(|send_idle| Instant::now() + send_idle);
-        let sent = poll_fn(|cx| {
-            let resources = self.registration.worker.resources();
-            match exchange.download.poll_flush(cx, &self.stream, resources) {
-                Poll::Ready(result) => Poll::Ready(result.is_ok()),
-                Poll::Pending => self.timer.poll(cx, deadline).map(|()| false),
-            }
-        });
-        match (sent.await, keep_alive) {
-            (true, true) => After::Continue,
-            (true, false) => After::Linger,
-            (false, _) => After::Close,
-        }
-    }
-
     /// Whether the client's side lets the connection stay open.
     pub(super) fn may_keep_alive(&self, exchange: &Exchange) -> bool {
-        let facts = &exchange.facts;
-        let asked = match exchange.request.version {
+        let facts = &exchange.request.facts;
+        let asked = match exchange.request.head.version {
             Version::Http11 => !facts.connection.close,
             Version::Http10 => facts.connection.keep_alive && !facts.connection.close,
         };
@@ -459,27 +364,6 @@ impl Connection {
             }
         })
         .await;
-    }
-}
-
-/// Reasons after which nothing on the connection can be trusted or waited for.
-fn closes(reason: Reason) -> bool {
-    use Reason::{
-        BadRequest, BodyLimit, BodyTimeout, HeaderLimit, HeaderTimeout, RateLimited, UriLimit,
-    };
-    matches!(
-        reason,
-        BadRequest | BodyLimit | BodyTimeout | HeaderLimit | HeaderTimeout | RateLimited | UriLimit
-    )
-}
-
-/// Why reading a request's body failed.
-pub(super) fn client_reason(error: &PumpError) -> Reason {
-    match error {
-        PumpError::Source(_) | PumpError::Truncated => Reason::ClientGone,
-        PumpError::Malformed => Reason::BadRequest,
-        PumpError::TooLong => Reason::BodyLimit,
-        PumpError::Sink(_) => Reason::UpstreamReset,
     }
 }
 

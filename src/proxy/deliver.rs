@@ -9,8 +9,11 @@ use super::exchange::Exchange;
 use super::forward::{Expiry, Started, timeouts};
 use super::held_back;
 use super::response_headers::{self, Client, Outgoing};
+use crate::admit;
+use crate::backend::Backend;
 use crate::error::Reason;
-use crate::http1::{Decoder, ResponseFacts};
+use crate::filter::Transform;
+use crate::http1::{Decoder, Framing};
 use crate::message::Known;
 use crate::net::Stream;
 use crate::relay::{PumpError, Waiting};
@@ -20,11 +23,11 @@ impl Connection {
     pub(super) async fn deliver(&mut self, exchange: &mut Exchange) -> After {
         let Some(mut started) = exchange.started.take() else { return After::Close };
         let n_before = exchange.download.out.len();
-        let outgoing = self.begin_response(exchange, &started.facts);
+        let (outgoing, through) = self.begin_response(exchange, &started);
         // For as long as the end of the connection would look like the end of the body, whoever ends it: the
         // backend, the client's slowness or the end of the process.
         self.resets = outgoing.until_close;
-        if self.prime(exchange, &mut started, outgoing).is_err() {
+        if self.prime(exchange, &mut started, outgoing, through).is_err() {
             // Not a byte of this response has left: the client can be told.
             exchange.download.out.truncate(n_before);
             self.resets = false;
@@ -50,10 +53,14 @@ impl Connection {
         exchange: &mut Exchange,
         started: &mut Started,
         outgoing: Outgoing,
+        through: Option<Box<dyn Transform>>,
     ) -> Result<(), PumpError> {
         let resources = self.worker().resources();
         let (buffer, range) = (std::mem::take(&mut started.buffer), started.range.clone());
         exchange.download.start(Decoder::new(started.facts.framing), outgoing.encoding, u64::MAX);
+        if let Some(through) = through.filter(|_| started.facts.framing != Framing::None) {
+            exchange.download.pass_through(through);
+        }
         let primed = match range.is_empty() {
             true => {
                 resources.buffers.put(buffer);
@@ -65,25 +72,33 @@ impl Connection {
         primed
     }
 
-    fn begin_response(&self, exchange: &mut Exchange, response_facts: &ResponseFacts) -> Outgoing {
+    /// Shows the head to the route's filters and writes it to the client's pending bytes. Returns what the body
+    /// has to go through.
+    fn begin_response(
+        &self,
+        exchange: &mut Exchange,
+        started: &Started,
+    ) -> (Outgoing, Option<Box<dyn Transform>>) {
         let status = exchange.response.status;
-        exchange.record.status = status;
         // Answered before the body was taken: nobody wants the rest of an error's or a redirect's, and who
         // waits for a 100 will not send it (RFC 9110, section 10.1.1: then the client is to be told).
         let wait = &exchange.wait;
         let cut_short =
             (!wait.upload_over || wait.upload_broken) && (status >= 300 || wait.expecting);
         let client = Client {
-            version: exchange.request.version,
+            version: exchange.request.head.version,
             keep_alive: self.may_keep_alive(exchange) && !cut_short,
-            head_request: exchange.request.method() == b"HEAD",
+            head_request: exchange.request.head.method() == b"HEAD",
         };
-        response_headers::write(
-            &mut exchange.response,
-            response_facts,
-            client,
-            &mut exchange.download.out,
-        )
+        let mut facts = started.facts;
+        response_headers::strip(&mut exchange.response, &facts, client);
+        let through = filter_response(exchange, started.permit.backend());
+        if through.is_some() {
+            facts = response_headers::wrap(&mut exchange.response, &facts);
+        }
+        exchange.record.status = exchange.response.status;
+        let out = &mut exchange.download.out;
+        (response_headers::write(&exchange.response, &facts, client, out), through)
     }
 
     fn poll_delivery(
@@ -158,6 +173,19 @@ impl Connection {
     }
 }
 
+/// Lets the filters that saw the request see the response.
+pub(super) fn filter_response(
+    exchange: &mut Exchange,
+    backend: &Backend,
+) -> Option<Box<dyn Transform>> {
+    if exchange.request.n_passed == 0 {
+        return None;
+    }
+    let entry = exchange.hold.as_ref()?.entry()?;
+    let policy = exchange.hold.as_ref()?.policy()?;
+    admit::on_response(&mut exchange.request, &mut exchange.response, entry, policy, &backend.label)
+}
+
 /// Ends the exchange in mid-response.
 fn cut(exchange: &mut Exchange, reason: Reason) -> After {
     exchange.record.reason = Some(reason);
@@ -172,3 +200,7 @@ fn is_event_stream(exchange: &Exchange) -> bool {
         value.len() >= TYPE.len() && value[..TYPE.len()].eq_ignore_ascii_case(TYPE)
     })
 }
+
+#[cfg(test)]
+#[path = "deliver_tests.rs"]
+mod tests;

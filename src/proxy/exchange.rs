@@ -1,32 +1,27 @@
 //! The state of one request and its response, in one box that the worker lends to a connection for as
 //! long as there is an exchange, so that an idle connection holds none of it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::forward::{Started, Wait};
 use super::hold::Hold;
+use super::mirror::Planned;
+use crate::admit::{Request, Step};
 use crate::backend::{Backend, Tried};
 use crate::error::Reason;
-use crate::http1::RequestFacts;
-use crate::message::{RequestHead, ResponseHead};
+use crate::message::ResponseHead;
 use crate::relay::{Pump, Resources};
 
-/// Bytes of a request id that we take over from a trusted peer.
-pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
-
-/// Memory that a finished exchange keeps in each of its small buffers.
+/// Memory that a finished exchange keeps of its inbox.
 const IDLE_BUFFER_BYTES_MAX: usize = 1024;
 
 /// One request and its response.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    pub(super) request: RequestHead,
-    /// What the request's head says about its message.
-    pub(super) facts: RequestFacts,
-    /// An upgrade is asked of the backend.
-    pub(super) upgrade: bool,
+    pub(super) request: Request,
+    /// What comes before a backend is looked for, or instead.
+    pub(super) detour: Option<Step>,
     pub(super) response: ResponseHead,
     /// Client to backend.
     pub(super) upload: Pump,
@@ -34,18 +29,14 @@ pub(super) struct Exchange {
     pub(super) download: Pump,
     /// A part of a response head.
     pub(super) inbox: Vec<u8>,
-    /// The path that routes are matched with, where it is not the one received.
-    pub(super) path: Vec<u8>,
-    /// Room for normalising; between calls its contents mean nothing.
-    pub(super) scratch: Vec<u8>,
-    /// Lower-case host without port.
-    pub(super) host: Vec<u8>,
     /// Backends that refused it.
     pub(super) tried: Tried,
     /// How far sending it and waiting for the answer have come.
     pub(super) wait: Wait,
     /// The response that has begun.
     pub(super) started: Option<Started>,
+    /// A copy for another upstream, until the upload is over.
+    pub(super) mirror: Option<Planned>,
     pub(super) record: Record,
     /// What the exchange keeps alive of the configuration.
     pub(super) hold: Option<Hold>,
@@ -55,19 +46,17 @@ impl Exchange {
     /// Ready for another request; keeps memory up to a bound.
     pub(super) fn clear(&mut self, resources: Resources<'_>) {
         self.request.clear();
-        self.facts = RequestFacts::default();
-        self.upgrade = false;
         self.tried = Tried::default();
         self.wait = Wait::default();
         self.started = None;
+        self.detour = None;
+        self.mirror = None;
         self.response.clear();
         self.upload.release(resources);
         self.download.release(resources);
-        for buffer in [&mut self.inbox, &mut self.path, &mut self.scratch, &mut self.host] {
-            buffer.clear();
-            if buffer.capacity() > IDLE_BUFFER_BYTES_MAX {
-                buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
-            }
+        self.inbox.clear();
+        if self.inbox.capacity() > IDLE_BUFFER_BYTES_MAX {
+            self.inbox.shrink_to(IDLE_BUFFER_BYTES_MAX);
         }
         self.record.clear();
         self.hold = None;
@@ -81,8 +70,6 @@ pub(super) struct Record {
     pub(super) started: Option<Instant>,
     /// When its last byte was written, where that was looked at.
     pub(super) ended: Option<Instant>,
-    pub(super) client: Option<IpAddr>,
-    pub(super) request_id: Vec<u8>,
     /// The final status sent to the client; 0 before.
     pub(super) status: u16,
     pub(super) reason: Option<Reason>,
@@ -99,10 +86,8 @@ pub(super) struct Record {
 
 impl Record {
     fn clear(&mut self) {
-        self.request_id.clear();
         self.started = None;
         self.ended = None;
-        self.client = None;
         self.status = 0;
         self.reason = None;
         self.backend = None;

@@ -35,7 +35,7 @@ impl Connection {
         {
             return;
         }
-        let (record, request) = (&exchange.record, &exchange.request);
+        let (record, request, head) = (&exchange.record, &exchange.request, &exchange.request.head);
         let hold = exchange.hold.as_ref();
         let policy = hold.and_then(Hold::policy);
         let listener = match (hold.and_then(Hold::listener), policy) {
@@ -48,21 +48,21 @@ impl Connection {
             .map_or_else(Default::default, |started| ended.saturating_duration_since(started));
         let line = AccessRecord {
             time: SystemTime::now() - total,
-            client: record.client,
+            client: request.client,
             peer: if self.peer_ip.is_empty() { "unix" } else { &self.peer_ip },
-            method: request.method(),
-            target: request.received_target(),
-            host: request.host().unwrap_or_default(),
-            version: match request.version {
+            method: head.method(),
+            target: head.received_target(),
+            host: head.host().unwrap_or_default(),
+            version: match head.version {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
             },
             status: record.status,
             reason: record.reason,
-            request_id: &record.request_id,
+            request_id: &request.id,
             listener,
             route: policy.map(|policy| &*policy.route),
-            upstream: policy.map(|policy| &*policy.upstream),
+            upstream: policy.and_then(|policy| policy.upstream.as_deref()),
             names_json: policy.map(|policy| &*policy.names_json),
             backend: record.backend.as_ref().map(|backend| &*backend.label),
             attempts: record.attempts,
@@ -71,9 +71,9 @@ impl Connection {
             connect: record.connect,
             first_byte: record.first_byte,
             total,
-            referer: request.fields.get(Known::Referer),
-            user_agent: request.fields.get(Known::UserAgent),
+            referer: head.fields.get(Known::Referer),
+            user_agent: head.fields.get(Known::UserAgent),
         };
-        worker.log.borrow_mut().add(log, &line, request);
+        worker.log.borrow_mut().add(log, &line, head);
     }
 }

@@ -6,28 +6,30 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, client_reason};
+use super::begin::client_reason;
+use super::connection::Connection;
 use super::exchange::Exchange;
 use super::held_back;
 use super::hold::Hold;
+use super::mirror;
 use super::response_headers;
 use super::timer::earlier;
+use crate::admit;
 use crate::backend::{Backend, Candidates, Permit};
 use crate::balance::Hint;
-use crate::config::{ExchangeTimeouts, Host};
+use crate::config::ExchangeTimeouts;
 use crate::error::Reason;
 use crate::http1::{Expectation, Parsed, ResponseFacts, parse_response};
 use crate::message::Version;
 use crate::net::{self, Stream};
 use crate::pool;
 use crate::relay::{Buffer, PumpError, Waiting};
-use crate::snapshot::Upstream;
 
 /// Tries of one request, whatever became of each.
 const TRIES_MAX: u32 = 5;
 
 /// Backends that may refuse a request before the client is told.
-const REFUSALS_MAX: u32 = 3;
+pub const REFUSALS_MAX: u32 = 3;
 
 /// Interim responses (1xx) we pass on for one request; a backend that sends more is broken.
 const INTERIMS_MAX: u32 = 32;
@@ -89,8 +91,8 @@ impl Wait {
     /// The beginning of a try.
     fn begin(exchange: &Exchange, now: Instant) -> Self {
         Wait {
-            expecting: exchange.facts.expectation == Expectation::Continue
-                && exchange.request.version == Version::Http11,
+            expecting: exchange.request.facts.expectation == Expectation::Continue
+                && exchange.request.head.version == Version::Http11,
             upload_moved: Some(now),
             sent: Some(now),
             ..Wait::default()
@@ -108,6 +110,7 @@ impl Connection {
         let mut last = Reason::NoBackend;
         let mut n_refusals = 0;
         let mut same: Option<Permit> = None;
+        mirror::plan(self.worker(), exchange);
         for _ in 0..TRIES_MAX {
             let fresh = same.is_some();
             let Some(permit) = same.take().or_else(|| self.pick(exchange)) else {
@@ -285,6 +288,7 @@ impl Connection {
                 if exchange.upload.data_bytes > 0 {
                     exchange.wait.sent = Some(Instant::now());
                 }
+                mirror::launch(self.worker(), exchange);
             }
             // The backend may have answered before it stopped reading: see what it says.
             Poll::Ready(Err(PumpError::Sink(_))) => exchange.wait.upload_broken = true,
@@ -401,7 +405,7 @@ fn failed(exchange: &mut Exchange, reason: Reason, reused: bool, fresh: bool) ->
     let unanswered = reason == Reason::UpstreamReset
         && exchange.inbox.is_empty()
         && exchange.wait.n_interims == 0;
-    let safe = exchange.upload.wrote_nothing() || is_idempotent(exchange.request.method());
+    let safe = exchange.upload.wrote_nothing() || is_idempotent(exchange.request.head.method());
     exchange.inbox.clear();
     if !unanswered || !safe || !exchange.upload.can_replay() {
         return Failed::never(reason);
@@ -422,7 +426,7 @@ fn read_heads(
     bytes: &[u8],
 ) -> Result<Option<(ResponseFacts, usize)>, Reason> {
     let mut at = 0;
-    let head_request = exchange.request.method() == b"HEAD";
+    let head_request = exchange.request.head.method() == b"HEAD";
     while at < bytes.len() {
         let parsed = parse_response(&bytes[at..], head_request, &mut exchange.response);
         let (head_bytes, facts) = match parsed.map_err(|_| Reason::UpstreamProtocol)? {
@@ -434,7 +438,9 @@ fn read_heads(
         };
         at += head_bytes;
         match exchange.response.status {
-            101 if exchange.upgrade && exchange.wait.upload_over => return Ok(Some((facts, at))),
+            101 if exchange.request.upgrade && exchange.wait.upload_over => {
+                return Ok(Some((facts, at)));
+            }
             101 => return Err(Reason::UpstreamProtocol),
             100..=199 => {
                 exchange.wait.n_interims += 1;
@@ -446,7 +452,7 @@ fn read_heads(
                     exchange.wait.upload_moved = Some(Instant::now());
                 }
                 // RFC 9110, section 15.2: an HTTP/1.0 client does not know them.
-                if exchange.request.version == Version::Http11 {
+                if exchange.request.head.version == Version::Http11 {
                     response_headers::write_interim(
                         &mut exchange.response,
                         &facts,
@@ -464,20 +470,11 @@ fn read_heads(
 fn write_head(exchange: &mut Exchange, backend: &Backend) {
     let request = &exchange.request;
     let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
-    let host = upstream.and_then(|upstream| match &upstream.host {
-        Host::Preserve if request.host().is_some() => None,
-        Host::Preserve | Host::Backend => authority_of(upstream, backend),
-        Host::Literal(host) => Some(host.as_bytes()),
-    });
+    let host = upstream.and_then(|upstream| admit::backend_host(request, upstream, backend));
     exchange.upload.set_head(|out| {
-        request.write_to(host, out);
+        request.head.write_to(host, out);
         out.extend_from_slice(b"\r\n");
     });
-}
-
-fn authority_of<'a>(upstream: &'a Upstream, backend: &Backend) -> Option<&'a [u8]> {
-    let member = upstream.members.iter().find(|member| member.backend.id == backend.id)?;
-    Some(member.authority.as_bytes())
 }
 
 /// RFC 9110, section 9.2.2.
@@ -490,6 +487,6 @@ pub(super) fn timeouts(exchange: &Exchange) -> ExchangeTimeouts {
     policy.map_or_else(ExchangeTimeouts::off, |policy| policy.timeouts)
 }
 
-fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {
+pub(super) fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {
     Some(exchange.record.started? + total?)
 }

@@ -8,7 +8,7 @@ use crate::net::Stream;
 use crate::relay::Waiting;
 
 /// How often it is looked at.
-const GLANCE: Duration = Duration::from_millis(400);
+pub(super) const GLANCE: Duration = Duration::from_millis(400);
 
 /// When to look next, if it is held back at all. Lies ahead at each call, so that as a timer's deadline it is
 /// never due: it only has the task polled again.

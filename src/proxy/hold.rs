@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::worker::Pinned;
+use crate::admit::Place;
 use crate::pool;
 use crate::snapshot::{Listener, Policy, RouteEntry, Upstream};
 
@@ -12,8 +13,8 @@ use crate::snapshot::{Listener, Policy, RouteEntry, Upstream};
 pub(super) enum Hold {
     /// No route was found (yet).
     Listener(Pinned, usize),
-    /// The snapshot, with the indexes of listener and route.
-    Pinned { snapshot: Pinned, listener: usize, entry: usize },
+    /// The snapshot, with the listener's index and the request's place on it.
+    Pinned { snapshot: Pinned, listener: usize, place: Place },
     /// The policy alone.
     Policy(Arc<Policy>, pool::Policy),
 }
@@ -28,27 +29,42 @@ impl Hold {
         }
     }
 
-    fn entry(&self) -> Option<&RouteEntry> {
+    pub(super) fn entry(&self) -> Option<&RouteEntry> {
         match self {
-            Hold::Pinned { entry, .. } => self.listener().map(|listener| &listener.entries[*entry]),
+            Hold::Pinned { place, .. } => {
+                self.listener().map(|listener| &listener.entries[place.entry])
+            }
             Hold::Listener(..) | Hold::Policy(..) => None,
+        }
+    }
+
+    fn policy_shared(&self) -> Option<&Arc<Policy>> {
+        match self {
+            Hold::Policy(policy, _) => Some(policy),
+            Hold::Pinned { place, .. } => self.entry()?.policy(place.target),
+            Hold::Listener(..) => None,
         }
     }
 
     pub(super) fn policy(&self) -> Option<&Policy> {
-        match self {
-            Hold::Policy(policy, _) => Some(policy),
-            _ => self.entry().map(|entry| &*entry.policy),
-        }
+        self.policy_shared().map(|policy| &**policy)
     }
 
     pub(super) fn upstream(&self) -> Option<&Upstream> {
         match self {
-            Hold::Pinned { snapshot, .. } => {
-                self.entry().map(|entry| &*snapshot.upstreams[entry.upstream])
-            }
+            Hold::Pinned { snapshot, place, .. } => self
+                .entry()?
+                .target(place.target)
+                .map(|target| &*snapshot.upstreams[target.upstream]),
             Hold::Listener(..) | Hold::Policy(..) => None,
         }
+    }
+
+    /// Where copies go, and which share of all requests.
+    pub(super) fn mirror(&self) -> Option<(&Arc<Upstream>, u32)> {
+        let Hold::Pinned { snapshot, .. } = self else { return None };
+        let mirror = self.entry()?.mirror?;
+        Some((&snapshot.upstreams[mirror.upstream], mirror.at_most))
     }
 
     /// How connections to this upstream are kept.
@@ -61,8 +77,10 @@ impl Hold {
 
     /// Lets go of the snapshot.
     pub(super) fn unpin(&mut self) {
-        if let (Some(entry), Some(pool)) = (self.entry(), self.pool()) {
-            *self = Hold::Policy(Arc::clone(&entry.policy), pool);
+        if let (Hold::Pinned { .. }, Some(policy), Some(pool)) =
+            (&*self, self.policy_shared(), self.pool())
+        {
+            *self = Hold::Policy(Arc::clone(policy), pool);
         }
     }
 }

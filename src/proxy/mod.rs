@@ -4,18 +4,18 @@
 //!
 //! ```text
 //! serve ─ connection   wait for a head, one exchange after the other, linger, close
-//!         admit        head → Host, path → route                        | 4xx
-//!         request_headers  hop-by-hop out, who asked in
+//!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick → pool or dial → send → response head        | again | 502 503 504
+//!         mirror         a copy to another upstream, that nobody waits for
 //!         response_headers
 //!         deliver      body to the client, connection back to the pool   | cut
 //!         tunnel       after a 101: bytes both ways
-//!         respond      a reason becomes a status, in one place
+//!         answer       without a backend: a reason, in respond, becomes a status
 //!         finish       counters, access log
 //! ```
 
-mod admit;
-mod client;
+mod answer;
+mod begin;
 mod connection;
 mod deliver;
 mod exchange;
@@ -23,9 +23,8 @@ mod finish;
 mod forward;
 mod held_back;
 mod hold;
-mod hop_by_hop;
 mod log_lines;
-mod request_headers;
+mod mirror;
 mod respond;
 mod response_headers;
 mod timer;
@@ -33,4 +32,5 @@ mod tunnel;
 mod worker;
 
 pub use connection::serve;
+pub use forward::REFUSALS_MAX;
 pub use worker::{Gate, Worker};

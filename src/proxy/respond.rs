@@ -1,8 +1,10 @@
-//! Answers of our own: the one place where a reason becomes a status.
+//! Answers to what went wrong: a reason becomes words. Its status is chosen in [`crate::admit::status`].
 
 use std::io::Write as _;
 
+use crate::admit::status;
 use crate::error::Reason;
+use crate::message::Version;
 
 /// How an answer is to look.
 #[derive(Clone, Copy, Debug)]
@@ -13,32 +15,7 @@ pub(super) struct Answer<'a> {
     /// A HEAD request gets the head only.
     pub(super) head_only: bool,
     pub(super) keep_alive: bool,
-    /// An HTTP/1.0 client must be told that the connection stays.
-    pub(super) http10: bool,
-}
-
-/// The status for a reason; `None` where there is nobody to answer, or too late to.
-pub(super) fn status(reason: Reason) -> Option<u16> {
-    Some(match reason {
-        Reason::BadRequest | Reason::BadPath => 400,
-        Reason::NoRoute => 404,
-        Reason::MethodRefused => 405,
-        Reason::HeaderTimeout | Reason::BodyTimeout => 408,
-        Reason::BodyLimit => 413,
-        Reason::UriLimit => 414,
-        Reason::BadExpect => 417,
-        Reason::RateLimited => 429,
-        Reason::HeaderLimit => 431,
-        Reason::Internal => 500,
-        Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
-        Reason::NoBackend => 503,
-        Reason::ConnectTimeout | Reason::FirstByteTimeout | Reason::TotalTimeout => 504,
-        Reason::UpstreamTruncated
-        | Reason::ResponseTimeout
-        | Reason::ClientGone
-        | Reason::ClientStalled
-        | Reason::TunnelIdle => return None,
-    })
+    pub(super) version: Version,
 }
 
 /// What follows the status: its phrase and, for people, what it means.
@@ -64,6 +41,7 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
         Reason::ConnectTimeout => ("Gateway Timeout", "connecting to the backend took too long"),
         Reason::FirstByteTimeout => ("Gateway Timeout", "the backend did not answer in time"),
         Reason::TotalTimeout => ("Gateway Timeout", "the exchange took too long"),
+        Reason::FilterTimeout => ("Gateway Timeout", "a filter took too long to decide"),
         _ => ("Internal Server Error", "the proxy failed"),
     }
 }
@@ -77,7 +55,7 @@ fn proxy_error(reason: Reason) -> &'static str {
         Reason::UpstreamProtocol => "http_protocol_error",
         Reason::ConnectTimeout => "connection_timeout",
         Reason::FirstByteTimeout | Reason::TotalTimeout => "http_response_timeout",
-        Reason::Internal => "proxy_internal_error",
+        Reason::Internal | Reason::FilterTimeout => "proxy_internal_error",
         Reason::RateLimited => "connection_limit_reached",
         _ => "http_request_error",
     }
@@ -110,17 +88,22 @@ pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
         }
         _ => {}
     }
-    match (answer.keep_alive, answer.http10) {
-        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
-        (true, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
-        (true, false) => {}
-    }
+    write_connection(answer.keep_alive, answer.version, out);
     out.extend_from_slice(b"\r\n");
     if answer.head_only {
         return (status, 0);
     }
     out.extend_from_slice(&body);
     (status, body.len() as u64)
+}
+
+/// Says what becomes of the client's connection: an HTTP/1.0 client must be told that it stays.
+pub(super) fn write_connection(keep_alive: bool, version: Version, out: &mut Vec<u8>) {
+    match (keep_alive, version) {
+        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+        (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, Version::Http11) => {}
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A response's head on its way to the client: what concerns the backend's connection is removed, and
 //! what frames the body on the client's is written.
 
-use super::hop_by_hop::remove_named_by_connection;
+use crate::admit::remove_named_by_connection;
 use crate::http1::{Framing, ResponseFacts};
 use crate::message::{Fields, Known, ResponseHead, Version};
 use crate::relay::Encoding;
@@ -25,17 +25,33 @@ pub(super) struct Outgoing {
     pub(super) until_close: bool,
 }
 
-/// Edits `head` and writes it to `out`, complete with the empty line.
+/// Removes what concerns the backend's connection or frames its message. What is left is what filters see and the
+/// client gets; the length stays while it holds.
+pub(super) fn strip(head: &mut ResponseHead, facts: &ResponseFacts, client: Client) {
+    let keeps_length =
+        matches!(facts.framing, Framing::Length(_)) || keeps_length_without_body(head, client);
+    remove(&mut head.fields, facts, keeps_length, false);
+}
+
+/// Removes what no longer holds of a head whose body goes through a filter; says how that is framed.
+pub(super) fn wrap(head: &mut ResponseHead, facts: &ResponseFacts) -> ResponseFacts {
+    head.fields.remove_if(|known, _| matches!(known, Known::ContentLength | Known::Trailer));
+    let framing = match facts.framing {
+        Framing::None => Framing::None,
+        // It ends when it ends, whatever the backend said.
+        _ => Framing::UntilClose,
+    };
+    ResponseFacts { framing, ..*facts }
+}
+
+/// Writes a stripped `head` to `out`, complete with the empty line. `facts` say how the body is framed that comes.
 pub(super) fn write(
-    head: &mut ResponseHead,
+    head: &ResponseHead,
     facts: &ResponseFacts,
     client: Client,
     out: &mut Vec<u8>,
 ) -> Outgoing {
     let outgoing = plan(facts, client);
-    let keeps_length =
-        matches!(facts.framing, Framing::Length(_)) || keeps_length_without_body(head, client);
-    remove(&mut head.fields, facts, keeps_length, false);
     head.write_to(out);
     if outgoing.encoding == Encoding::Chunks
         || (facts.framing == Framing::Chunked && !outgoing.until_close)
@@ -58,9 +74,13 @@ pub(super) fn write_interim(head: &mut ResponseHead, facts: &ResponseFacts, out:
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a 101, which keeps its `Upgrade`.
-pub(super) fn write_switching(head: &mut ResponseHead, facts: &ResponseFacts, out: &mut Vec<u8>) {
+/// As [`strip`] for a 101, which keeps its `Upgrade`.
+pub(super) fn strip_switching(head: &mut ResponseHead, facts: &ResponseFacts) {
     remove(&mut head.fields, facts, false, true);
+}
+
+/// Writes a stripped 101.
+pub(super) fn write_switching(head: &ResponseHead, out: &mut Vec<u8>) {
     head.write_to(out);
     out.extend_from_slice(b"connection: upgrade\r\n\r\n");
 }

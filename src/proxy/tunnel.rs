@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::{After, Connection};
+use super::deliver::filter_response;
 use super::exchange::Exchange;
 use super::forward::{Started, timeouts};
 use super::response_headers;
@@ -23,11 +24,10 @@ impl Connection {
         exchange.record.status = 101;
         exchange.record.first_byte = exchange.record.started.map(|started| started.elapsed());
         exchange.record.bytes_in = exchange.upload.data_bytes;
-        response_headers::write_switching(
-            &mut exchange.response,
-            &facts,
-            &mut exchange.download.out,
-        );
+        response_headers::strip_switching(&mut exchange.response, &facts);
+        // There is no body to go through anything.
+        drop(filter_response(exchange, permit.backend()));
+        response_headers::write_switching(&exchange.response, &mut exchange.download.out);
         exchange.download.start(Decoder::UntilClose, Encoding::DataOnly, u64::MAX);
         let _ = exchange.download.prime(buffer, range, resources);
         exchange.download.commit(resources);

@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, Cache};
 
 use super::exchange::Exchange;
 use super::log_lines::LogLines;
+use super::mirror::Places;
 use crate::hash::Set;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::pool::Pool;
@@ -41,6 +42,8 @@ pub struct Worker {
     /// Idle connections to backends.
     pub(super) pool: Pool,
     pub(super) rng: RefCell<Rng>,
+    /// Room for copies of requests.
+    pub(super) mirrors: Places,
     #[expect(clippy::vec_box, reason = "the boxes are what is lent; an exchange is never moved")]
     spare: RefCell<Vec<Box<Exchange>>>,
     pub(super) log: RefCell<LogLines>,
@@ -80,6 +83,7 @@ impl Worker {
             pipes: Pipes::new(n_pipes_max),
             pool: Pool::default(),
             rng: RefCell::new(Rng::from_entropy()),
+            mirrors: Places::default(),
             spare: RefCell::default(),
             log: RefCell::default(),
             wakers: RefCell::default(),

@@ -80,14 +80,14 @@ fn spare_exchanges_are_bounded_and_lent_empty() {
     let (worker, _current) = worker(snapshot("\"10.0.0.1:80\"", &Registry::default(), 1).0);
     let mut lent: Vec<_> = (0..=SPARE_EXCHANGES_MAX).map(|_| worker.take_exchange()).collect();
     for exchange in &mut lent {
-        exchange.host.extend_from_slice(b"left over");
+        exchange.request.scratch.extend_from_slice(b"left over");
         exchange.record.status = 200;
         exchange.hold = Some(super::super::hold::Hold::Listener(worker.pin(), 0));
     }
     lent.into_iter().for_each(|exchange| worker.put_exchange(exchange));
     assert_eq!(worker.spare.borrow().len(), SPARE_EXCHANGES_MAX);
     let again = worker.take_exchange();
-    assert!(again.host.is_empty() && again.record.status == 0 && again.hold.is_none());
+    assert!(again.request.scratch.is_empty() && again.record.status == 0 && again.hold.is_none());
 }
 
 #[test]

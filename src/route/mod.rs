@@ -49,6 +49,7 @@ pub use explain::{Rank, Verdict};
 pub use host::normalize_host;
 pub use path::{Normalized, normalize};
 pub use table::RouteTable;
+pub use values::of_cookie as cookie_values;
 
 use std::fmt;
 use std::net::IpAddr;

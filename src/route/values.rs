@@ -27,7 +27,7 @@ pub(super) fn of_header<'a>(
 
 /// The values of all cookies called `name`, of all Cookie fields, without the quotes around them.
 #[inline]
-pub(super) fn of_cookie<'a>(fields: &'a Fields, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+pub fn of_cookie<'a>(fields: &'a Fields, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
     let pairs = fields.all(Known::Cookie).flat_map(|value| Pieces::new(value, b';'));
     pairs.filter_map(move |pair| {
         let (found, value) = trim_start(pair).split_at_checked(name.len())?;

@@ -4,16 +4,17 @@
 use std::io;
 use std::sync::Arc;
 
+use super::entries::{Routes, defaults};
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
-use super::{AccessLog, Forwarding, Listener, Policy, RouteEntry, Snapshot, SocketId, Upstream};
+use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
 use crate::backend::{Address, Backend, Member};
 use crate::balance::STRATEGIES;
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set};
-use crate::log::{Writer, names_json};
+use crate::log::Writer;
 use crate::pool;
-use crate::route::{BadPattern, RouteSpec, RouteTable};
+use crate::route::RouteTable;
 
 /// A compiled configuration that nobody reads yet. Dropping it leaves everything as it was.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ pub enum CompileError {
         /// The route that has it.
         route: String,
         /// What is wrong with it.
-        error: BadPattern,
+        error: String,
     },
 }
 
@@ -93,6 +94,28 @@ pub fn compile(
     generation: u64,
     n_workers: usize,
 ) -> Result<Draft, CompileError> {
+    let mut draft = compile_without_log(config, names, registry, generation, n_workers)?;
+    draft.snapshot.access_log = access_log(config, registry, &mut draft.registry)?;
+    Ok(draft)
+}
+
+/// A snapshot of `config` that touches nothing: no log is opened, no name resolved, no live state shared. For
+/// tests of the configuration and for those who explain it.
+///
+/// Fails where [`compile`] does, but for the log.
+pub fn compile_offline(config: &Config) -> Result<Snapshot, CompileError> {
+    let draft = compile_without_log(config, &Names::default(), &Registry::default(), 1, 1)?;
+    Ok(draft.snapshot)
+}
+
+/// As [`compile`], without opening a log: the draft has none.
+fn compile_without_log(
+    config: &Config,
+    names: &Names,
+    registry: &Registry,
+    generation: u64,
+    n_workers: usize,
+) -> Result<Draft, CompileError> {
     let mut next = Registry { ids: registry.ids, ..Registry::default() };
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     let mut index_of: Map<&str, usize> = Map::default();
@@ -103,25 +126,12 @@ pub fn compile(
         upstreams.push(Arc::new(build(&name_shared, upstream, members, n_workers)?));
         next.upstreams.insert(name_shared, Arc::new(live));
     }
-    let access_log = access_log(config, registry, &mut next)?;
-    let targets = config.routes.iter().map(|route| {
-        let name = route.action.upstreams().next().unwrap_or_default();
-        let unknown = || CompileError::Unknown { what: "upstream", name: name.to_owned() };
-        index_of.get(name).copied().ok_or_else(unknown)
-    });
-    let targets: Vec<usize> = targets.collect::<Result<_, _>>()?;
-    let table = RouteTable::compile(&specs(config)).map_err(|error| CompileError::Pattern {
-        route: config.routes[error.route].name.clone(),
-        error,
-    })?;
-    let table = Arc::new(table);
-    let names: Vec<Arc<str>> =
-        config.routes.iter().map(|route| route.name.as_str().into()).collect();
+    let mut routes = Routes::new(config, &upstreams, &index_of)?;
     let mut listeners = Vec::new();
     let mut sockets = Vec::new();
     for written in &config.listeners {
-        let entries = entries(written, config, &targets, &names, &upstreams);
-        let listener = Arc::new(listener(written, config, Arc::clone(&table), entries));
+        let (table, entries) = routes.of(written)?;
+        let listener = Arc::new(listener(written, config, table, entries));
         for bind in &written.binds {
             let wanted = adopt_socket(bind, written, &listener, registry, &mut next);
             listeners.push((wanted.socket, Arc::clone(&listener)));
@@ -129,7 +139,7 @@ pub fn compile(
         }
     }
     let forwarding = forwarding(config);
-    let snapshot = Snapshot { generation, listeners, upstreams, forwarding, access_log };
+    let snapshot = Snapshot { generation, listeners, upstreams, forwarding, access_log: None };
     Ok(Draft { snapshot, registry: next, sockets })
 }
 
@@ -227,44 +237,8 @@ fn build(
         balancer: (strategy.build)(n_workers),
         pool: pool::Policy::share(&upstream.pool, n_workers),
         host: upstream.host.clone(),
+        timeouts: upstream.default_timeouts.overridden_by(&upstream.timeouts),
     })
-}
-
-fn specs(config: &Config) -> Vec<RouteSpec> {
-    config.routes.iter().map(RouteSpec::from).collect()
-}
-
-/// One entry a route, with the timeouts that hold for this listener and the route's upstream.
-fn entries(
-    listener: &config::Listener,
-    config: &Config,
-    targets: &[usize],
-    names: &[Arc<str>],
-    upstreams: &[Arc<Upstream>],
-) -> Vec<RouteEntry> {
-    let timeouts: Vec<_> = config
-        .upstreams
-        .values()
-        .map(|upstream| {
-            upstream
-                .default_timeouts
-                .overridden_by(&listener.exchange_timeouts)
-                .overridden_by(&upstream.timeouts)
-        })
-        .collect();
-    let name: Arc<str> = listener.name.as_str().into();
-    let entry = |(&upstream, route): (&usize, &Arc<str>)| RouteEntry {
-        upstream,
-        policy: Arc::new(Policy {
-            listener: Arc::clone(&name),
-            route: Arc::clone(route),
-            upstream: Arc::clone(&upstreams[upstream].name),
-            names_json: names_json(&name, Some(route), Some(&upstreams[upstream].name)),
-            timeouts: timeouts[upstream],
-            body_idle: listener.timeouts.body_idle,
-        }),
-    };
-    targets.iter().zip(names).map(entry).collect()
 }
 
 fn listener(
@@ -273,19 +247,12 @@ fn listener(
     routes: Arc<RouteTable>,
     entries: Vec<RouteEntry>,
 ) -> Listener {
-    // Every upstream carries the same `[defaults.timeouts]`; without one there is nothing to send to, and
-    // the documented default holds for our own answers.
-    let default = config
-        .upstreams
-        .values()
-        .next()
-        .map_or(Some(SEND_IDLE_DEFAULT), |upstream| upstream.default_timeouts.send_idle);
     Listener {
         name: written.name.as_str().into(),
         limits: written.limits,
         path: written.path,
         timeouts: written.timeouts,
-        send_idle: written.exchange_timeouts.send_idle.unwrap_or(default),
+        send_idle: defaults(config).overridden_by(&written.exchange_timeouts).send_idle,
         routes,
         entries,
     }
@@ -344,6 +311,3 @@ fn access_log(
     let sample_at_most = (written.sample.min(1.0) * f64::from(u32::MAX)) as u32;
     Ok(Some(AccessLog { sender, format: written.format, sample_at_most, headers }))
 }
-
-/// `send_idle` where nothing says otherwise.
-const SEND_IDLE_DEFAULT: std::time::Duration = std::time::Duration::from_secs(60);

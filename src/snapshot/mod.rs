@@ -12,13 +12,16 @@ use crate::log::LineSender;
 use crate::pool;
 use crate::route::RouteTable;
 
+mod action;
 mod compile;
+mod entries;
 mod names;
 mod registry;
 #[cfg(test)]
 mod tests;
 
-pub use compile::{CompileError, Draft, Wanted, compile, replace_members};
+pub use action::{Action, Mirror, Own, RouteEntry, Split, Target};
+pub use compile::{CompileError, Draft, Wanted, compile, compile_offline, replace_members};
 pub use names::{HostPort, Names, names_of};
 pub use registry::{BindKey, Registry};
 
@@ -35,7 +38,7 @@ pub struct Snapshot {
     pub generation: u64,
     /// The listener behind each listening socket; a listener with two binds stands here twice.
     pub listeners: Vec<(SocketId, Arc<Listener>)>,
-    /// Upstreams; [`RouteEntry::upstream`] is an index into this.
+    /// Upstreams, in the order of their names; [`Target::upstream`] is an index into this.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Who the client is and what backends are told about it.
     pub forwarding: Forwarding,
@@ -77,19 +80,10 @@ pub struct Listener {
     pub timeouts: ListenerTimeouts,
     /// Exchange timeouts that hold before a route is found (answers of our own).
     pub send_idle: Option<std::time::Duration>,
-    /// The matcher; it yields indexes into `entries`.
+    /// The matcher of the routes that are for this listener; it yields indexes into `entries`.
     pub routes: Arc<RouteTable>,
     /// What each route does, by route index.
     pub entries: Vec<RouteEntry>,
-}
-
-/// What a matched route does.
-#[derive(Clone, Debug)]
-pub struct RouteEntry {
-    /// Index into [`Snapshot::upstreams`].
-    pub upstream: usize,
-    /// What must live as long as the exchange or tunnel does.
-    pub policy: Arc<Policy>,
 }
 
 /// The small part of a snapshot that a streaming exchange or a tunnel keeps alive.
@@ -99,11 +93,11 @@ pub struct Policy {
     pub listener: Arc<str>,
     /// The route's name.
     pub route: Arc<str>,
-    /// The upstream's name.
-    pub upstream: Arc<str>,
+    /// The upstream's name, of a split the chosen one's; `None` where the route answers by itself.
+    pub upstream: Option<Arc<str>>,
     /// The three names as a part of a JSON log line.
     pub names_json: Box<str>,
-    /// Effective timeouts: defaults, listener, upstream, later ones over earlier ones.
+    /// Effective timeouts: defaults, listener, upstream, route, later ones over earlier ones.
     pub timeouts: ExchangeTimeouts,
     /// The listener's, for a request body that is still coming while the response streams.
     pub body_idle: Option<std::time::Duration>,
@@ -122,6 +116,8 @@ pub struct Upstream {
     pub pool: pool::Policy,
     /// The Host that backends see.
     pub host: Host,
+    /// Its timeouts over the defaults: those of mirrored requests, which no listener and no route has a say in.
+    pub timeouts: ExchangeTimeouts,
 }
 
 /// The access log as a snapshot knows it.

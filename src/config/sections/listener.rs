@@ -11,35 +11,35 @@ use super::super::source::Place;
 use super::{WrittenListener, name, timeouts};
 
 /// The most connections that a limit can name.
-const CONNECTIONS_MAX: u64 = 100_000_000;
+const CONNECTIONS_MAX: i64 = 100_000_000;
 /// Bounds of the size of a request head: room for a request line, and no more than is kept per connection.
 const HEAD_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 20;
 /// Bounds of the size of a request target.
 const URI_BYTES: std::ops::RangeInclusive<u64> = 64..=1 << 20;
 /// Bounds of the number of header fields.
-const HEADERS: std::ops::RangeInclusive<u64> = 1..=1000;
+const HEADERS: std::ops::RangeInclusive<i64> = 1..=1000;
 /// The most addresses of one listener.
 const BINDS_MAX: usize = 256;
 
 /// One `[[listener]]`.
 pub(super) fn read(section: &Section<'_>, defaults: ListenerTimeouts) -> WrittenListener {
-    let (name, name_place) = name(section);
+    let (name, name_place) = name(section, "http");
     let (binds, bind_places) = binds(section);
     section.read("protocol", protocol);
     http(section);
     let timeouts = section
         .child("timeouts", &shapes::LISTENER_TIMEOUTS)
-        .map(|section| timeouts::read_all(&section))
+        .map(|section| timeouts::read_all(&section, &format!("listener.{name}.timeouts")))
         .unwrap_or_default();
     let backlog = section.read("backlog", |item| item.integer(1..=65_535));
     let listener = Listener {
-        name,
         binds,
-        backlog: backlog.and_then(|backlog| u32::try_from(backlog).ok()).unwrap_or(BACKLOG),
-        limits: limits(section),
+        backlog: backlog.unwrap_or(BACKLOG),
+        limits: limits(section, &name),
         path: path(section),
         timeouts: timeouts.over(defaults),
         exchange_timeouts: timeouts.exchange,
+        name,
     };
     WrittenListener { listener, place: section.place, name_place, bind_places }
 }
@@ -89,25 +89,26 @@ fn http(section: &Section<'_>) {
     }
 }
 
-fn limits(section: &Section<'_>) -> Limits {
+fn limits(section: &Section<'_>, name: &str) -> Limits {
     let mut limits = Limits::default();
     let Some(section) = section.child("limits", &shapes::LISTENER_LIMITS) else { return limits };
     let connections = |key| section.read(key, |item| item.integer_or("off", 1..=CONNECTIONS_MAX));
     let narrow = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok());
     if let Some(connections) = connections("connections") {
-        limits.connections = narrow(connections);
+        limits.connections = connections;
     }
     if let Some(per_ip) = connections("per_ip") {
-        limits.per_ip = narrow(per_ip);
+        limits.per_ip = per_ip;
     }
     let header = section.read("header", |item| item.size(HEAD_BYTES));
     let headers = section.read("headers", |item| item.integer(HEADERS));
     let uri = section.read("uri", |item| item.size(URI_BYTES));
     limits.header_bytes = narrow(header).unwrap_or(limits.header_bytes);
-    limits.headers = narrow(headers).unwrap_or(limits.headers);
+    limits.headers = headers.unwrap_or(limits.headers);
     limits.uri_bytes = narrow(uri).unwrap_or(limits.uri_bytes);
-    if let Some(body) = section.read("body", |item| item.size_or_off(0..=1 << 50)) {
-        limits.body_bytes = body;
+    if let Some(item) = section.item("body") {
+        section.cx.mark(format!("listener.{name}.limits.body"), item.place());
+        limits.body_bytes = item.size_or_off(0..=super::BODY_BYTES_MAX).unwrap_or_default();
     }
     if let (Some(item), true) =
         (section.item("uri"), uri.is_some_and(|_| limits.uri_bytes > limits.header_bytes))

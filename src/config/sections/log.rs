@@ -1,13 +1,12 @@
 //! `[log]` and `[telemetry]`.
 
 use super::super::defaults;
-use super::super::item::{Item, shown};
+use super::super::fields::header;
+use super::super::item::Item;
 use super::super::reader::Section;
 use super::super::schema::{AccessFormat, AccessLog, Level, Log, LogFormat, LogTarget, Telemetry};
 use super::super::shapes;
 
-/// The longest header name that is accepted, in bytes.
-const HEADER_NAME_BYTES_MAX: usize = 128;
 /// The most headers that an access-log line records.
 const ACCESS_HEADERS_MAX: usize = 64;
 
@@ -104,7 +103,7 @@ fn target(item: Item<'_>) -> Option<LogTarget> {
 }
 
 fn header_names(item: Item<'_>) -> Vec<String> {
-    let names: Vec<String> = item.items().into_iter().flatten().filter_map(header_name).collect();
+    let names: Vec<String> = item.items().into_iter().flatten().filter_map(header).collect();
     if names.len() > ACCESS_HEADERS_MAX {
         item.bad(
             format!("`{}` names {} headers", item.key, names.len()),
@@ -116,7 +115,7 @@ fn header_names(item: Item<'_>) -> Vec<String> {
 
 /// The name of a header that a request id may stand in.
 fn id_header_name(item: Item<'_>) -> Option<String> {
-    let name = header_name(item)?;
+    let name = header(item)?;
     if TAKEN.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
         item.bad(
             format!("`{name}` has a meaning of its own and cannot be the request id's header"),
@@ -125,19 +124,4 @@ fn id_header_name(item: Item<'_>) -> Option<String> {
         return None;
     }
     Some(name)
-}
-
-/// A header's name, in lower case.
-fn header_name(item: Item<'_>) -> Option<String> {
-    let text = item.text()?;
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if text.is_empty() || text.len() > HEADER_NAME_BYTES_MAX || !text.bytes().all(is_token) {
-        let help = match text.trim_end_matches(':') {
-            name if name != text && !name.is_empty() => format!("write \"{name}\""),
-            _ => "accepted: a name such as \"x-request-id\"".into(),
-        };
-        item.bad(format!("{} is not the name of a header", shown(text)), help);
-        return None;
-    }
-    Some(text.to_ascii_lowercase())
 }

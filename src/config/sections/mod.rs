@@ -7,51 +7,28 @@ use super::check;
 use super::item::{Item, shown};
 use super::reader::{Cx, Section};
 use super::report::{Code, Draft};
-use super::schema::{Config, ExchangeTimeouts, Listener, ListenerTimeouts, Route, Upstream};
+use super::schema::{Config, ExchangeTimeouts, ListenerTimeouts};
 use super::shapes;
 use super::source::Place;
 use super::tree::{Table, Value};
 
+mod edits;
+mod filter;
 mod global;
 mod listener;
 mod log;
 mod route;
+mod test;
 mod timeouts;
 mod upstream;
+mod written;
 
+pub(crate) use filter::FILTER_KINDS;
 pub(crate) use upstream::BALANCES;
+pub(crate) use written::*;
 
-/// A listener and where its parts stand.
-pub(crate) struct WrittenListener {
-    pub(crate) listener: Listener,
-    /// Its header.
-    pub(crate) place: Place,
-    /// Its name, if it was written.
-    pub(crate) name_place: Option<Place>,
-    /// `bind`, in the order of `listener.binds`.
-    pub(crate) bind_places: Vec<Place>,
-}
-
-/// A route and where its parts stand.
-pub(crate) struct WrittenRoute {
-    pub(crate) route: Route,
-    /// Its header.
-    pub(crate) place: Place,
-    /// Its name, if it was written.
-    pub(crate) name_place: Option<Place>,
-    /// `hosts`, in the order of `route.hosts`.
-    pub(crate) host_places: Vec<Place>,
-    /// Its upstream's name, if it was written (well or not).
-    pub(crate) upstream_place: Option<Place>,
-    /// Something in it is wrong: nothing is concluded from what it seems to match.
-    pub(crate) broken: bool,
-}
-
-/// An upstream and where its name stands.
-pub(crate) struct WrittenUpstream {
-    pub(crate) upstream: Upstream,
-    pub(crate) name_place: Place,
-}
+/// The largest limit on bodies.
+const BODY_BYTES_MAX: u64 = 1 << 50;
 
 /// Reads everything and runs the checks across tables. Complete only if nothing was reported as an error.
 pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
@@ -61,32 +38,50 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
     let telemetry = log::telemetry(&root);
     let reload = global::reload(&root);
     let (listener_defaults, exchange_defaults) = defaults(&root);
-    let listeners = tables(&root, "listener", &shapes::LISTENER, |section| {
-        listener::read(&section, listener_defaults)
-    });
-    let routes = tables(&root, "route", &shapes::ROUTE, |section| route::read(&section));
-    let upstreams = upstreams(&root, exchange_defaults);
-    check::run(cx, &root, &listeners, &routes, &upstreams);
-    let n_listeners = listeners.len();
-    let n_routes = routes.len();
+    let all = Everything {
+        listeners: tables(&root, "listener", &shapes::LISTENER, |section, _| {
+            listener::read(&section, listener_defaults)
+        }),
+        routes: tables(&root, "route", &shapes::ROUTE, |section, _| route::read(&section)),
+        upstreams: named_tables(&root, Named::Upstream, &shapes::UPSTREAM, |section, name| {
+            upstream::read(&section, name, exchange_defaults)
+        }),
+        filters: named_tables(&root, Named::Filter, &shapes::FILTER, |section, _| {
+            filter::read(&section)
+        }),
+        tests: tables(&root, "test", &shapes::TEST, |section, index| test::read(&section, index)),
+    };
+    check::run(cx, &root, &all);
+    mark(cx, &all);
     Config {
         global,
         log,
         telemetry,
         reload,
-        listeners: listeners
-            .into_iter()
-            .map(|written| named(written.listener, n_listeners, "http", |l| &mut l.name))
-            .collect(),
-        routes: routes
-            .into_iter()
-            .map(|written| named(written.route, n_routes, "default", |r| &mut r.name))
-            .collect(),
-        upstreams: upstreams.into_iter().map(|(name, written)| (name, written.upstream)).collect(),
-        filters: BTreeMap::new(),
-        tests: Vec::new(),
+        listeners: all.listeners.into_iter().map(|written| written.listener).collect(),
+        routes: all.routes.into_iter().map(|written| written.route).collect(),
+        upstreams: all.upstreams.into_iter().map(|(name, it)| (name, it.value)).collect(),
+        filters: all.filters.into_iter().map(|(name, it)| (name, it.value)).collect(),
+        tests: all.tests.into_iter().map(|written| written.test).collect(),
         files: cx.paths(),
-        places: Default::default(),
+        // From the marks, once the load is known to be good.
+        places: BTreeMap::new(),
+    }
+}
+
+/// Remembers where everything that has a name stands.
+fn mark(cx: &Cx, all: &Everything) {
+    for written in &all.listeners {
+        cx.mark(format!("listener.{}", written.listener.name), written.place);
+    }
+    for written in &all.routes {
+        cx.mark(format!("route.{}", written.route.name), written.place);
+    }
+    for (name, written) in &all.upstreams {
+        cx.mark(format!("upstream.{name}"), written.name_place);
+    }
+    for (name, written) in &all.filters {
+        cx.mark(format!("filter.{name}"), written.name_place);
     }
 }
 
@@ -95,7 +90,7 @@ fn defaults(root: &Section<'_>) -> (ListenerTimeouts, ExchangeTimeouts) {
     let written = root
         .child("defaults", &shapes::DEFAULTS)
         .and_then(|defaults| defaults.child("timeouts", &shapes::DEFAULTS_TIMEOUTS))
-        .map(|section| timeouts::read_all(&section))
+        .map(|section| timeouts::read_all(&section, "defaults.timeouts"))
         .unwrap_or_default();
     let exchange = ExchangeTimeouts::default().overridden_by(&written.exchange);
     (written.over(ListenerTimeouts::default()), exchange)
@@ -106,19 +101,20 @@ fn tables<'a, T>(
     root: &Section<'a>,
     key: &'static str,
     shape: &'static shapes::Shape,
-    read: impl Fn(Section<'a>) -> T,
+    read: impl Fn(Section<'a>, usize) -> T,
 ) -> Vec<T> {
     let Some(item) = root.item(key) else { return Vec::new() };
     let title = || format!("`[[{key}]]`");
     match &item.node.value {
         Value::Array(nodes) => {
-            nodes.iter().filter_map(|node| root.open(node, shape, title())).map(read).collect()
+            let opened = nodes.iter().filter_map(|node| root.open(node, shape, title()));
+            opened.enumerate().map(|(index, section)| read(section, index)).collect()
         }
         Value::Table(table) if table.header => {
             let message = format!("a {key} stands in double brackets: there can be several");
             let draft = Draft::error(Code::WrongType, item.place(), message);
             root.cx.report(draft.help(format!("write [[{key}]]")));
-            root.open(item.node, shape, title()).map(read).into_iter().collect()
+            root.open(item.node, shape, title()).map(|it| read(it, 0)).into_iter().collect()
         }
         Value::Faulty => Vec::new(),
         other => {
@@ -130,50 +126,62 @@ fn tables<'a, T>(
     }
 }
 
-fn upstreams(root: &Section<'_>, defaults: ExchangeTimeouts) -> BTreeMap<String, WrittenUpstream> {
-    let Some(item) = root.item("upstream") else { return BTreeMap::new() };
+/// Reads a table of tables, each under its name.
+fn named_tables<'a, T>(
+    root: &Section<'a>,
+    kind: Named,
+    shape: &'static shapes::Shape,
+    read: impl Fn(Section<'a>, &str) -> T,
+) -> BTreeMap<String, Written<T>> {
+    let noun = kind.noun();
+    let help = format!("write [{noun}.NAME], with a name of your own for NAME");
+    let Some(item) = root.item(noun) else { return BTreeMap::new() };
     let Value::Table(table) = &item.node.value else {
         if matches!(item.node.value, Value::Faulty) {
             return BTreeMap::new();
         }
-        let message = "upstreams are tables, each with its name";
-        let draft = Draft::error(Code::WrongType, item.place(), message);
-        root.cx.report(draft.help("write [upstream.NAME], with a name of your own for NAME"));
+        let message = format!("{noun}s are tables, each with its name");
+        root.cx.report(Draft::error(Code::WrongType, item.place(), message).help(help));
         return BTreeMap::new();
     };
-    let mut upstreams = BTreeMap::new();
+    let mut named = BTreeMap::new();
     for entry in &table.entries {
-        if !matches!(entry.node.value, Value::Table(_))
-            && shapes::UPSTREAM.keys.contains(&entry.key.as_str())
-        {
-            let message = format!("`{}` stands in [upstream], which has no name", entry.key);
+        let is_key = shape.keys.contains(&entry.key.as_str());
+        let has_a_name = match kind {
+            // Its keys are tables too: only what is in them tells.
+            Named::Filter => !is_key || !is_a_kind(&entry.node.value),
+            _ => !is_key || matches!(entry.node.value, Value::Table(_)),
+        };
+        if !has_a_name {
+            let message = format!("`{}` stands in [{noun}], which has no name", entry.key);
             let draft = Draft::error(Code::Misplaced, entry.key_place, message);
-            root.cx.report(draft.help("write [upstream.NAME], with a name of your own for NAME"));
+            root.cx.report(draft.help(help.as_str()));
             continue;
         }
         check_name(root.cx, &entry.key, entry.key_place);
-        let title = format!("`[upstream.{}]`", entry.key);
-        if let Some(section) = root.open(&entry.node, &shapes::UPSTREAM, title) {
-            let upstream = upstream::read(&section, defaults);
-            let written = WrittenUpstream { upstream, name_place: entry.key_place };
-            upstreams.insert(entry.key.clone(), written);
+        let title = format!("`[{noun}.{}]`", entry.key);
+        if let Some(section) = root.open(&entry.node, shape, title) {
+            let value = read(section, &entry.key);
+            named.insert(entry.key.clone(), Written { value, name_place: entry.key_place });
         }
     }
-    upstreams
+    named
 }
 
-/// Gives the only one of its kind a name if it has none.
-fn named<T>(mut it: T, n: usize, default: &str, name: impl Fn(&mut T) -> &mut String) -> T {
-    if n == 1 && name(&mut it).is_empty() {
-        *name(&mut it) = default.to_owned();
-    }
-    it
+/// Whether it is what stands under `headers` in a filter, and not a filter of that name.
+fn is_a_kind(value: &Value) -> bool {
+    let Value::Table(table) = value else { return true };
+    !table.entries.is_empty()
+        && table
+            .entries
+            .iter()
+            .all(|entry| shapes::FILTER_HEADERS.keys.contains(&entry.key.as_str()))
 }
 
-/// `name`, and where it stands.
-fn name(section: &Section<'_>) -> (String, Option<Place>) {
+/// `name`, and where it stands; the only one of its kind needs none and gets `default`.
+fn name(section: &Section<'_>, default: &str) -> (String, Option<Place>) {
     let item = section.item("name");
-    let name = item.and_then(Item::text).unwrap_or_default().to_owned();
+    let name = item.map_or(default, |item| item.text().unwrap_or_default()).to_owned();
     if let Some(item) = item.filter(|item| item.as_text().is_some()) {
         check_name(section.cx, &name, item.place());
     }

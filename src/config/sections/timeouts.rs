@@ -1,6 +1,5 @@
 //! `[defaults.timeouts]` and the `timeouts` of a listener or an upstream.
 
-use super::super::item::Item;
 use super::super::reader::Section;
 use super::super::schema::{ExchangeTimeoutOverrides, ListenerTimeouts};
 use std::time::Duration;
@@ -27,19 +26,20 @@ impl Written {
     }
 }
 
-/// Those of a listener and of an exchange.
-pub(super) fn read_all(section: &Section<'_>) -> Written {
+/// Those of a listener and of an exchange. `path` is what the table is called in [`super::super::schema::Places`].
+pub(super) fn read_all(section: &Section<'_>, path: &str) -> Written {
+    let timeout = |key| timeout(section, path, key);
     Written {
-        header: section.read("header", Item::duration_or_off),
-        body_idle: section.read("body_idle", Item::duration_or_off),
-        keepalive: section.read("keepalive", Item::duration_or_off),
-        exchange: read_exchange(section),
+        header: timeout("header"),
+        body_idle: timeout("body_idle"),
+        keepalive: timeout("keepalive"),
+        exchange: read_exchange(section, path),
     }
 }
 
 /// Those of an exchange only.
-pub(super) fn read_exchange(section: &Section<'_>) -> ExchangeTimeoutOverrides {
-    let timeout = |key| section.read(key, Item::duration_or_off);
+pub(super) fn read_exchange(section: &Section<'_>, path: &str) -> ExchangeTimeoutOverrides {
+    let timeout = |key| timeout(section, path, key);
     ExchangeTimeoutOverrides {
         send_idle: timeout("send_idle"),
         connect: timeout("connect"),
@@ -48,4 +48,11 @@ pub(super) fn read_exchange(section: &Section<'_>) -> ExchangeTimeoutOverrides {
         total: timeout("total"),
         tunnel_idle: timeout("tunnel_idle"),
     }
+}
+
+/// One of them; where it stands is remembered for those who explain what holds.
+fn timeout(section: &Section<'_>, path: &str, key: &str) -> Timeout {
+    let item = section.item(key)?;
+    section.cx.mark(format!("{path}.{key}"), item.place());
+    item.duration_or_off()
 }

@@ -18,10 +18,14 @@ pub(crate) const BALANCES: &[&str] = &["round_robin"];
 const BACKENDS_MAX: usize = 10_000;
 
 /// One `[upstream.NAME]`.
-pub(super) fn read(section: &Section<'_>, default_timeouts: ExchangeTimeouts) -> Upstream {
+pub(super) fn read(
+    section: &Section<'_>,
+    name: &str,
+    default_timeouts: ExchangeTimeouts,
+) -> Upstream {
     let timeouts = section
         .child("timeouts", &shapes::UPSTREAM_TIMEOUTS)
-        .map(|section| timeouts::read_exchange(&section))
+        .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     Upstream {
         balance: section.read("balance", balance).unwrap_or_else(|| BALANCE.to_owned()),
@@ -107,7 +111,7 @@ fn pool(section: &Section<'_>) -> Pool {
         Some("off") => Some(0),
         _ => item.integer(0..=1_000_000),
     });
-    if let Some(max_idle) = max_idle.and_then(|n| usize::try_from(n).ok()) {
+    if let Some(max_idle) = max_idle {
         pool.max_idle = max_idle;
     }
     if let Some(idle) = section.read("idle", Item::duration_or_off) {
@@ -117,7 +121,7 @@ fn pool(section: &Section<'_>) -> Pool {
         pool.max_age = max_age;
     }
     let requests =
-        section.read("max_requests", |item| item.integer_or("off", 1..=u64::from(u32::MAX)));
+        section.read("max_requests", |item| item.integer_or("off", 1..=i64::from(u32::MAX)));
     if let Some(max_requests) = requests {
         pool.max_requests = max_requests;
     }
@@ -132,15 +136,7 @@ fn host(item: Item<'_>) -> Option<Host> {
         "backend" => return Some(Host::Backend),
         _ => {}
     }
-    let name = match text.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port != 0) => name,
-        _ => text,
-    };
-    let is_ipv6 = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'))
-        .is_some_and(|name| name.parse::<std::net::Ipv6Addr>().is_ok());
-    if !is_ipv6 && let Err(why) = hosts::check_name(name) {
+    if let Err(why) = hosts::check_authority(text) {
         let accepted = "accepted: \"preserve\", \"backend\" or a host, with or without a port";
         item.bad(format!("{} {why}", shown(text)), accepted);
         return None;

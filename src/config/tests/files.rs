@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::super::{
-    BackendAddress, Colour, Config, Failure, IoFailure, LogTarget, Report, Source, load_with,
+    Action, BackendAddress, Colour, Config, Failure, IoFailure, LogTarget, Report, Source,
+    load_with,
 };
 use super::{SMALLEST, env, load_text, plain, report};
 
@@ -186,6 +187,29 @@ fn paths_start_at_the_directory_of_the_file() {
 }
 
 #[test]
+fn a_body_from_a_file_is_read_beside_the_file_that_names_it_and_watched() {
+    let main = format!("include = [\"conf.d/*.toml\"]\n{}", smallest())
+        .replace("[[route]]", "[[route]]\nname = \"main\"");
+    let page = "[[route]]\nname = \"NAME\"\nhosts = [\"NAME.example\"]\nrespond = { status = 503, body = { file = \"pages/x.html\" } }\n";
+    let pages = ["a", "b"].map(|name| page.replace("NAME", name)).concat();
+    let (dir, main) = directory(&[
+        ("main.toml", &main),
+        ("conf.d/a.toml", &pages),
+        ("conf.d/pages/x.html", "<p>soon"),
+    ]);
+    let config = good(&main);
+    for route in &config.routes[1..] {
+        let Action::Respond(respond) = &route.action else { panic!("{route:?}") };
+        assert_eq!((respond.status, &respond.body[..]), (503, &b"<p>soon"[..]));
+        assert_eq!(respond.headers[0].1.as_literal(), Some("text/html; charset=utf-8"));
+    }
+    let files: Vec<_> =
+        config.files.iter().map(|f| f.strip_prefix(dir.path()).expect("inside")).collect();
+    let expected = ["main.toml", "conf.d/a.toml", "conf.d/pages/x.html"].map(Path::new);
+    assert_eq!(files, expected);
+}
+
+#[test]
 fn an_include_with_a_wrong_type_or_pattern_is_a_problem() {
     let found = plain(&report(&format!("include = \"conf.d/*.toml\"\n{}", smallest())));
     assert_eq!(
@@ -247,11 +271,18 @@ fn json_names_severity_place_message_and_help() {
 #[test]
 fn no_text_makes_the_reader_panic() {
     // Every prefix of a rich text, and every text with one byte changed to something that matters.
-    let rich = include_str!("../../../config/example.toml");
-    for end in (0..rich.len()).filter(|end| rich.is_char_boundary(*end)).step_by(7) {
+    let example = include_str!("../../../config/example.toml");
+    let reference = include_str!("../../../config/reference.toml");
+    let routes = reference.find("[[route]]").unwrap_or_default();
+    maul(example, 7, 5);
+    maul(&reference[routes..], 151, 499);
+}
+
+fn maul(rich: &str, cut_every: usize, change_every: usize) {
+    for end in (0..rich.len()).filter(|end| rich.is_char_boundary(*end)).step_by(cut_every) {
         let _ = load_text(&rich[..end]).map_err(|failure| failure.render(Colour::Never));
     }
-    for (index, _) in rich.char_indices().step_by(5) {
+    for (index, _) in rich.char_indices().step_by(change_every) {
         for byte in ["[", "]", "=", "\"", "\n", "{", "$", "ü", "\0"] {
             let mut text = rich.to_owned();
             let end = index + rich[index..].chars().next().map_or(0, char::len_utf8);

@@ -6,7 +6,10 @@ use super::{Config, Failure, Loaded, Report, Severity, Source, load_with};
 
 mod cases;
 mod files;
+mod origins;
+mod reach;
 mod reference;
+mod routes;
 mod values;
 
 /// The smallest useful configuration, in parts. What a test's text has not, is appended to it.

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use super::client;
-use super::exchange::{Exchange, REQUEST_ID_BYTES_MAX};
 use super::hop_by_hop::remove_named_by_connection;
+use super::{REQUEST_ID_BYTES_MAX, Request};
 use crate::config::ClientIpHeader;
 use crate::http1::{Expectation, Framing, RequestFacts, connection_options};
 use crate::message::{Fields, Known, Version};
@@ -16,23 +16,24 @@ use crate::snapshot::Forwarding;
 
 /// Who is at the other end, as far as the fields are concerned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct From<'a> {
-    pub(super) peer: Peer,
-    /// The peer's address without port, formatted once a connection; empty on a unix socket.
-    pub(super) peer_ip: &'a str,
-    pub(super) trusted: bool,
+pub struct From<'a> {
+    /// The other end of the connection.
+    pub peer: Peer,
+    /// Its address without port, formatted once a connection; empty on a unix socket.
+    pub peer_ip: &'a str,
+    /// What it says about its own clients is believed.
+    pub trusted: bool,
 }
 
 /// Names the request and finds its client; both are wanted in the access log even for refused requests.
 pub(super) fn identify(
-    exchange: &mut Exchange,
+    request: &mut Request,
     forwarding: &Forwarding,
     from: From<'_>,
     rng: &mut Rng,
 ) {
-    let record = &mut exchange.record;
-    let fields = &exchange.request.fields;
-    record.client = match from.trusted {
+    let fields = &request.head.fields;
+    request.client = match from.trusted {
         true => client::client_behind(
             &forwarding.trusted,
             forwarding.client_ip_header,
@@ -41,7 +42,7 @@ pub(super) fn identify(
         ),
         false => client::peer_ip(from.peer),
     };
-    record.request_id.clear();
+    request.id.clear();
     let believed = from.trusted.then(|| fields.named(forwarding.request_id.as_bytes())).flatten();
     match believed {
         Some(id)
@@ -49,21 +50,17 @@ pub(super) fn identify(
                 && id.len() <= REQUEST_ID_BYTES_MAX
                 && id.iter().all(u8::is_ascii_graphic) =>
         {
-            record.request_id.extend_from_slice(id);
+            request.id.extend_from_slice(id);
         }
-        _ => append_hex(&mut record.request_id, [rng.next_u64(), rng.next_u64()]),
+        _ => append_hex(&mut request.id, [rng.next_u64(), rng.next_u64()]),
     }
 }
 
 /// Edits the fields. Returns whether the request asks for an upgrade that is passed on.
-pub(super) fn edit(
-    exchange: &mut Exchange,
-    facts: &RequestFacts,
-    forwarding: &Forwarding,
-    from: From<'_>,
-) -> bool {
-    let version = exchange.request.version;
-    let fields = &mut exchange.request.fields;
+pub(super) fn edit(request: &mut Request, forwarding: &Forwarding, from: From<'_>) -> bool {
+    let facts = &{ request.facts };
+    let version = request.head.version;
+    let fields = &mut request.head.fields;
     if facts.connection.names_fields {
         remove_named_by_connection(fields);
     }
@@ -71,9 +68,9 @@ pub(super) fn edit(
     let chain = if from.trusted { Chain::read(fields, forwarding) } else { Chain::default() };
     remove(fields, facts, forwarding, from.trusted, version);
 
-    append_forwarding(exchange, forwarding, from, &chain);
-    let fields = &mut exchange.request.fields;
-    fields.append(Known::Other, forwarding.request_id.as_bytes(), &[&exchange.record.request_id]);
+    append_forwarding(request, forwarding, from, &chain);
+    let fields = &mut request.head.fields;
+    fields.append(Known::Other, forwarding.request_id.as_bytes(), &[&request.id]);
     append_framing(fields, facts);
     match &upgrade {
         Some(protocol) => {
@@ -159,12 +156,12 @@ impl Chain {
 }
 
 fn append_forwarding(
-    exchange: &mut Exchange,
+    request: &mut Request,
     forwarding: &Forwarding,
     from: From<'_>,
     chain: &Chain,
 ) {
-    let (fields, peer_ip) = (&mut exchange.request.fields, from.peer_ip.as_bytes());
+    let (fields, peer_ip) = (&mut request.head.fields, from.peer_ip.as_bytes());
     let separator: &[u8] =
         if chain.forwarded_for.is_empty() || peer_ip.is_empty() { b"" } else { b", " };
     if !chain.forwarded_for.is_empty() || !peer_ip.is_empty() {
@@ -181,7 +178,7 @@ fn append_forwarding(
     if !chain.has_host {
         fields.append_copy(Known::XForwardedHost, b"x-forwarded-host", Known::Host);
     }
-    match exchange.record.client {
+    match request.client {
         Some(client) if from.trusted => {
             fields.append(Known::XRealIp, b"x-real-ip", &[client.to_string().as_bytes()]);
         }

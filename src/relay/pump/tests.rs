@@ -7,7 +7,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::*;
-use crate::http1::Framing;
+use crate::http1::{Framing, Pieces};
+
+mod feed;
 
 /// What a worker would own.
 struct Shop {

@@ -1,18 +1,17 @@
 //! One direction of an exchange: what was decoded from the source goes, re-framed if need be, to the sink.
 
-use std::io::{self, IoSlice, Write as _};
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
-use rustix::pipe::{SpliceFlags, splice};
-use tokio::io::Interest;
+use feed::{Capture, Through};
 
 use super::{BUFFER_BYTES, Buffer, Buffers, Pipe, Pipes};
-use crate::http1::{Decoder, Pieces};
+use crate::http1::Decoder;
 use crate::net::Stream;
 
-/// From how many bytes ahead splice pays. Below it two more system calls cost more than one copy.
-const SPLICE_BYTES_MIN: u64 = 64 * 1024;
+mod bulk;
+mod feed;
 
 /// Up to this size a run is copied behind the head that is written with it.
 const JOINED_BYTES_MAX: usize = 4 * 1024;
@@ -93,12 +92,16 @@ pub struct Pump {
     pub surplus: Vec<u8>,
     /// Who it waits for when it is pending.
     pub waiting: Waiting,
-    /// Bytes of body data taken from the source.
+    /// Bytes of body data taken from the source or, where the body goes through a transform, made by that: what
+    /// the sink gets, without the framing.
     pub data_bytes: u64,
     data_bytes_max: u64,
     /// Set at each step forward, for idle clocks to reset.
     pub progressed: bool,
     wrote: bool,
+    /// Boxed: few bodies go through anything, and it is looked at with every read.
+    through: Option<Box<Through>>,
+    capture: Capture,
 }
 
 impl Pump {
@@ -129,6 +132,7 @@ impl Pump {
         self.tail = b"";
         self.decoder = Decoder::Done;
         self.data_bytes = 0;
+        (self.through, self.capture) = (None, Capture::Off);
         if self.surplus.capacity() > 0 {
             self.surplus = Vec::new();
         }
@@ -332,26 +336,6 @@ impl Pump {
         Poll::Ready(result)
     }
 
-    fn feed(&mut self, buffer: &[u8], range: Range<usize>) -> Result<(), PumpError> {
-        let start = range.start;
-        let mut pieces = Pieces::new(
-            &buffer[range.clone()],
-            &mut self.out,
-            self.encoding == Encoding::AsReceived,
-        );
-        let taken = self.decoder.feed(&mut pieces).map_err(|_| PumpError::Malformed)?;
-        let (run, data_bytes) = (pieces.run, pieces.data_bytes);
-        self.run = start + run.start..start + run.end;
-        if start + taken < range.end {
-            self.surplus.extend_from_slice(&buffer[start + taken..range.end]);
-        }
-        if self.encoding == Encoding::Chunks && !self.run.is_empty() {
-            let _ = write!(self.out, "{:x}\r\n", self.run.len());
-            self.tail = b"\r\n";
-        }
-        self.count(data_bytes)
-    }
-
     fn count(&mut self, data_bytes: u64) -> Result<(), PumpError> {
         self.replay = None;
         self.data_bytes += data_bytes;
@@ -373,116 +357,7 @@ impl Pump {
             resources.buffers.put(buffer);
         }
     }
-
-    /// One that still has bytes in it is closed.
-    fn give_pipe_back(&mut self, resources: Resources<'_>) {
-        if let Some((pipe, 0)) = self.pipe.take() {
-            resources.pipes.put(pipe);
-        }
-    }
-
-    fn end_of_source(&mut self) -> Result<(), PumpError> {
-        if !matches!(self.decoder, Decoder::UntilClose) {
-            return Err(PumpError::Truncated);
-        }
-        self.decoder = Decoder::Done;
-        if self.encoding == Encoding::Chunks {
-            self.out.extend_from_slice(b"0\r\n\r\n");
-        }
-        Ok(())
-    }
-
-    /// How many bytes splice should move next; 0: copy.
-    fn splice_bytes(&mut self, resources: Resources<'_>) -> usize {
-        let ahead = self.decoder.plain_bytes_ahead();
-        let endless = matches!(self.decoder, Decoder::UntilClose);
-        if self.copies
-            || ahead < SPLICE_BYTES_MIN
-            || (endless && !self.bulk)
-            || self.encoding == Encoding::Chunks
-        {
-            return 0;
-        }
-        if self.pipe.is_none() {
-            self.pipe = resources.pipes.take().map(|pipe| (pipe, 0));
-        }
-        match &self.pipe {
-            Some((pipe, _)) => usize::try_from(ahead).unwrap_or(usize::MAX).min(pipe.capacity),
-            None => 0,
-        }
-    }
-
-    fn poll_fill_pipe(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &Stream,
-        n_max: usize,
-        resources: Resources<'_>,
-    ) -> Poll<Result<(), PumpError>> {
-        let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
-        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        loop {
-            let moved = source.try_io(Interest::READABLE, || {
-                splice(source, None, &pipe.writer, None, n_max, flags).map_err(io::Error::from)
-            });
-            match moved {
-                Ok(0) => return Poll::Ready(self.end_of_source()),
-                Ok(n) => {
-                    *held += n;
-                    self.bulk = n >= BUFFER_BYTES;
-                    self.decoder.advance(n as u64);
-                    return Poll::Ready(self.count(n as u64));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match source.poll_readable(cx) {
-                        Poll::Ready(result) => result.map_err(PumpError::Source)?,
-                        Poll::Pending => {
-                            // It is empty, and the source may be silent for an hour.
-                            self.give_pipe_back(resources);
-                            return Poll::Pending;
-                        }
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    self.copies = true;
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) => return Poll::Ready(Err(PumpError::Source(error))),
-            }
-        }
-    }
-
-    fn poll_drain_pipe(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &Stream,
-        resources: Resources<'_>,
-    ) -> Poll<io::Result<()>> {
-        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        while let Some((pipe, held)) = &mut self.pipe {
-            if *held == 0 {
-                self.give_pipe_back(resources);
-                break;
-            }
-            let moved = sink.try_io(Interest::WRITABLE, || {
-                splice(&pipe.reader, None, sink, None, *held, flags).map_err(io::Error::from)
-            });
-            match moved {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(n) => {
-                    *held -= n;
-                    self.progressed = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(sink.poll_writable(cx))?
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
 }
 
 #[cfg(test)]
-#[path = "pump_tests.rs"]
 mod tests;

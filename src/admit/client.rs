@@ -7,7 +7,7 @@ use crate::message::{Fields, Known};
 use crate::net::Peer;
 
 /// Whether headers from `peer` about the client are believed.
-pub(super) fn is_trusted(trusted: &TrustedProxies, peer: Peer) -> bool {
+pub fn is_trusted(trusted: &TrustedProxies, peer: Peer) -> bool {
     match peer {
         Peer::Tcp(address) => is_trusted_ip(trusted, address.ip().to_canonical()),
         Peer::Unix => trusted.unix,
@@ -49,7 +49,7 @@ pub(super) fn client_behind(
 }
 
 /// The peer's own address.
-pub(super) fn peer_ip(peer: Peer) -> Option<IpAddr> {
+pub fn peer_ip(peer: Peer) -> Option<IpAddr> {
     match peer {
         Peer::Tcp(address) => Some(address.ip().to_canonical()),
         Peer::Unix => None,

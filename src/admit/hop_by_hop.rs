@@ -5,7 +5,7 @@ use crate::message::{Fields, Known};
 
 /// RFC 9110, section 7.6.1: removes every field that `Connection` names. What frames or routes the message is
 /// not a peer's to remove, and an upgrade or TE is dealt with as such by the caller.
-pub(super) fn remove_named_by_connection(fields: &mut Fields) {
+pub fn remove_named_by_connection(fields: &mut Fields) {
     let named: Vec<Vec<u8>> =
         fields.all(Known::Connection).flat_map(connection_options).map(<[u8]>::to_vec).collect();
     fields.remove_if(|known, name| {

@@ -1,0 +1,76 @@
+//! The state of a request from its parsed head to the search for a backend. `proxy` embeds it in its exchange and
+//! keeps its memory; [`super::trial`] makes one for each request it tries.
+
+use std::net::IpAddr;
+
+use crate::filter::Slot;
+use crate::http1::RequestFacts;
+use crate::message::RequestHead;
+
+/// Bytes of a request id that we take over from a trusted peer.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Memory that a cleared request keeps in each of its small buffers.
+const IDLE_BUFFER_BYTES_MAX: usize = 1024;
+
+/// Filters of one route for which a cleared request keeps the slots' memory.
+const IDLE_SLOTS_MAX: usize = 32;
+
+/// One request, before a backend is looked for.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// Its head: as received at first, in the end as a backend gets it.
+    pub head: RequestHead,
+    /// What the head says about its message.
+    pub facts: RequestFacts,
+    /// Who asks, by the trust rules; `None` on a unix socket that nobody vouches for.
+    pub client: Option<IpAddr>,
+    /// The request id: made here, or believed.
+    pub id: Vec<u8>,
+    /// An upgrade is asked of the backend.
+    pub upgrade: bool,
+    /// The Host that the route's rewrite gives backends; empty: the upstream's rule holds.
+    pub backend_host: Vec<u8>,
+    /// The path that routes are matched with, where it is not the one received.
+    pub(super) path: Vec<u8>,
+    /// Lower-case host without port, where [`Request::host`] must stay when the head is edited.
+    pub(super) host: Vec<u8>,
+    /// Room for normalising and rendering; between calls its contents mean nothing.
+    pub scratch: Vec<u8>,
+    /// The route's filters' memory, by their position; empty where there is none.
+    pub slots: Vec<Slot>,
+    /// How many of the route's filters have let the request go on: they see the response, last one first.
+    pub n_passed: usize,
+}
+
+impl Request {
+    /// Ready for another; keeps memory up to a bound.
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.facts = RequestFacts::default();
+        self.client = None;
+        self.upgrade = false;
+        self.n_passed = 0;
+        self.slots.clear();
+        if self.slots.capacity() > IDLE_SLOTS_MAX {
+            self.slots.shrink_to(IDLE_SLOTS_MAX);
+        }
+        for buffer in [
+            &mut self.id,
+            &mut self.path,
+            &mut self.host,
+            &mut self.scratch,
+            &mut self.backend_host,
+        ] {
+            buffer.clear();
+            if buffer.capacity() > IDLE_BUFFER_BYTES_MAX {
+                buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
+            }
+        }
+    }
+
+    /// The Host asked for, lower case, without port; known once the route was found and it has use for it.
+    pub fn host(&self) -> &[u8] {
+        &self.host
+    }
+}

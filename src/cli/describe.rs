@@ -1,0 +1,305 @@
+//! Parts of a configuration in a few words, key by key, as an operator would write them. Called by `plan` to show
+//! what changed and by `explain` to show what holds.
+
+use std::time::Duration;
+
+use crate::config::{
+    Action, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides, FieldCondition,
+    Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern, Rewrite, Route,
+    SplitBy, Template, Upstream, ValuePattern,
+};
+
+/// Keys with their values, those that were not written left out.
+pub(super) type Facets = Vec<(&'static str, String)>;
+
+/// A route.
+pub(super) fn route(route: &Route) -> Facets {
+    let mut facets = Facets::new();
+    let mut add = |key, value: String| {
+        if !value.is_empty() {
+            facets.push((key, value));
+        }
+    };
+    add("listeners", route.listeners.join(", "));
+    add("priority", nonzero(route.priority));
+    add("hosts", hosts(&route.hosts));
+    add("match", matching(&route.path, &route.conditions));
+    add("filters", route.filters.join(", "));
+    add("rewrite", rewrite(&route.rewrite));
+    add("timeouts", timeouts(&route.timeouts));
+    add("limits", route.body_bytes.map_or_else(String::new, |max| format!("body {}", limit(max))));
+    let (key, value) = action(&route.action);
+    add(key, value);
+    if let Some(mirror) = &route.mirror {
+        add("mirror", format!("{} % to {}", mirror.percent, mirror.upstream));
+    }
+    facets
+}
+
+/// A listener.
+pub(super) fn listener(listener: &Listener) -> Facets {
+    let binds: Vec<String> = listener.binds.iter().map(bind).collect();
+    let limits = &listener.limits;
+    let off_or = |max: Option<usize>| max.map_or("off".to_owned(), |max| max.to_string());
+    let forward = match listener.path.forward {
+        ForwardPath::Normalized => "normalized",
+        ForwardPath::Original => "original",
+    };
+    vec![
+        ("bind", binds.join(", ")),
+        ("backlog", listener.backlog.to_string()),
+        (
+            "limits",
+            format!(
+                "connections {}, per_ip {}, header {}B, headers {}, uri {}B, body {}",
+                off_or(limits.connections),
+                off_or(limits.per_ip),
+                limits.header_bytes,
+                limits.headers,
+                limits.uri_bytes,
+                limit(limits.body_bytes),
+            ),
+        ),
+        ("path", format!("merge_slashes {}, forward {forward}", listener.path.merge_slashes)),
+        (
+            "timeouts",
+            [
+                format!("header {}", timeout(listener.timeouts.header)),
+                format!("body_idle {}", timeout(listener.timeouts.body_idle)),
+                format!("keepalive {}", timeout(listener.timeouts.keepalive)),
+                timeouts(&listener.exchange_timeouts),
+            ]
+            .join(", ")
+            .trim_end_matches(", ")
+            .to_owned(),
+        ),
+    ]
+}
+
+/// An upstream, without its backends.
+pub(super) fn upstream(upstream: &Upstream) -> Facets {
+    let pool = &upstream.pool;
+    let host = match &upstream.host {
+        Host::Preserve => "preserve",
+        Host::Backend => "backend",
+        Host::Literal(host) => host,
+    };
+    let max_requests = pool.max_requests.map_or("off".to_owned(), |max| max.to_string());
+    vec![
+        ("balance", upstream.balance.clone()),
+        ("host", host.to_owned()),
+        (
+            "pool",
+            format!(
+                "max_idle {}, idle {}, max_age {}, max_requests {max_requests}",
+                pool.max_idle,
+                timeout(pool.idle),
+                timeout(pool.max_age),
+            ),
+        ),
+        ("timeouts", timeouts(&upstream.timeouts)),
+    ]
+}
+
+/// A filter.
+pub(super) fn filter(filter: &Filter) -> Facets {
+    match filter {
+        Filter::Headers(headers) => {
+            vec![("request", edits(&headers.request)), ("response", edits(&headers.response))]
+        }
+    }
+}
+
+/// A backend, without its address.
+pub(super) fn backend(_backend: &Backend) -> Facets {
+    Facets::new()
+}
+
+/// A backend's address as it is configured.
+pub(super) fn backend_address(backend: &Backend) -> String {
+    match &backend.address {
+        BackendAddress::Tcp(address) => address.to_string(),
+        BackendAddress::Name(host, port) => format!("{host}:{port}"),
+        BackendAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+/// Where a listener listens.
+pub(super) fn bind(bind: &Bind) -> String {
+    match bind {
+        Bind::Tcp(address) => address.to_string(),
+        Bind::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+/// What a route does: the key and its value.
+pub(super) fn action(action: &Action) -> (&'static str, String) {
+    match action {
+        Action::Upstream(name) => ("upstream", name.clone()),
+        Action::Split(split) => {
+            let shares: Vec<String> = split
+                .targets
+                .iter()
+                .map(|target| format!("{} {}", target.upstream, target.weight))
+                .collect();
+            let by = match &split.by {
+                SplitBy::Random => String::new(),
+                SplitBy::Cookie(name) => format!(", by cookie {name}"),
+                SplitBy::Header(name) => format!(", by header {name}"),
+            };
+            ("split", format!("{}{by}", shares.join(" : ")))
+        }
+        Action::Redirect(redirect) => {
+            ("redirect", format!("{} to {}", redirect.status, redirect.to))
+        }
+        Action::Respond(respond) => {
+            ("respond", format!("{} with {} bytes", respond.status, respond.body.len()))
+        }
+    }
+}
+
+/// `30s`, `1m30s`, `250ms`, or `off`.
+pub(super) fn timeout(timeout: Option<Duration>) -> String {
+    let Some(timeout) = timeout else { return "off".into() };
+    let mut rest = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, ms) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        if rest >= ms {
+            text.push_str(&format!("{}{unit}", rest / ms));
+            rest %= ms;
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
+fn nonzero(priority: i32) -> String {
+    if priority == 0 { String::new() } else { priority.to_string() }
+}
+
+fn limit(max: Option<u64>) -> String {
+    max.map_or("off".to_owned(), |max| format!("{max}B"))
+}
+
+/// `a.example, *.b.example`; empty: any.
+pub(super) fn hosts(hosts: &[HostPattern]) -> String {
+    let shown = hosts.iter().map(|host| match host {
+        HostPattern::Exact(name) => name.clone(),
+        HostPattern::Wildcard(suffix) => format!("*.{suffix}"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// `path_prefix /api`; empty: any.
+pub(super) fn path(path: &PathPattern) -> String {
+    match path {
+        PathPattern::Any => String::new(),
+        PathPattern::Exact(path) => format!("path {path}"),
+        PathPattern::Prefix(path) if path.is_empty() => "path_prefix /".to_owned(),
+        PathPattern::Prefix(path) => format!("path_prefix {path}"),
+        PathPattern::Regex(regex) => format!("path_regex {regex}"),
+    }
+}
+
+fn matching(path: &PathPattern, conditions: &Conditions) -> String {
+    let path = self::path(path);
+    let mut parts = Vec::new();
+    if !path.is_empty() {
+        parts.push(path);
+    }
+    if let Some(methods) = &conditions.methods {
+        parts.push(format!("{}method {}", not(methods.negated), methods.methods.join("|")));
+    }
+    for (kind, fields) in [
+        ("header", &conditions.headers),
+        ("query", &conditions.query),
+        ("cookie", &conditions.cookies),
+    ] {
+        parts.extend(fields.iter().map(|condition| field(kind, condition)));
+    }
+    if let Some(client_ip) = &conditions.client_ip {
+        let networks: Vec<String> = client_ip.networks.iter().map(ToString::to_string).collect();
+        parts.push(format!("{}client_ip {}", not(client_ip.negated), networks.join("|")));
+    }
+    parts.join(", ")
+}
+
+fn not(negated: bool) -> &'static str {
+    if negated { "not " } else { "" }
+}
+
+fn field(kind: &str, condition: &FieldCondition) -> String {
+    let FieldCondition { name, value, negated } = condition;
+    match (value, negated) {
+        (ValuePattern::Exact(text), false) => format!("{kind} {name} = {text}"),
+        (ValuePattern::Exact(text), true) => format!("{kind} {name} != {text}"),
+        (ValuePattern::Regex(regex), false) => format!("{kind} {name} ~ {regex}"),
+        (ValuePattern::Regex(regex), true) => format!("{kind} {name} !~ {regex}"),
+        (ValuePattern::Present, false) => format!("{kind} {name} present"),
+        (ValuePattern::Present, true) => format!("{kind} {name} absent"),
+    }
+}
+
+fn rewrite(rewrite: &Rewrite) -> String {
+    let mut parts = Vec::new();
+    if let Some(regex) = &rewrite.regex {
+        parts.push(format!("regex {} to {}", regex.from, regex.to));
+    }
+    if let Some(prefix) = &rewrite.strip_prefix {
+        parts.push(format!("strip_prefix {prefix}"));
+    }
+    if let Some(prefix) = &rewrite.add_prefix {
+        parts.push(format!("add_prefix {prefix}"));
+    }
+    if let Some(host) = &rewrite.host {
+        parts.push(format!("host {host}"));
+    }
+    parts.join(", ")
+}
+
+fn edits(edits: &HeaderEdits) -> String {
+    let valued = |word: &'static str, list: &[(String, Template)]| {
+        list.iter().map(|(name, value)| format!("{word} {name}: {value}")).collect::<Vec<_>>()
+    };
+    let removed = edits.remove.iter().map(|name| format!("remove {name}"));
+    let rest = valued("set", &edits.set).into_iter().chain(valued("add", &edits.add));
+    removed.chain(rest).collect::<Vec<_>>().join(", ")
+}
+
+/// What one level writes over the timeouts below it.
+pub(super) fn timeouts(written: &ExchangeTimeoutOverrides) -> String {
+    let ExchangeTimeoutOverrides {
+        send_idle,
+        connect,
+        first_byte,
+        response_idle,
+        total,
+        tunnel_idle,
+    } = *written;
+    [
+        ("connect", connect),
+        ("first_byte", first_byte),
+        ("response_idle", response_idle),
+        ("send_idle", send_idle),
+        ("total", total),
+        ("tunnel_idle", tunnel_idle),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| value.map(|value| format!("{key} {}", timeout(value))))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_read_as_they_are_written() {
+        for (ms, text) in
+            [(250, "250ms"), (90_000, "1m30s"), (3_600_000, "1h"), (0, "0s"), (1001, "1s1ms")]
+        {
+            assert_eq!(timeout(Some(Duration::from_millis(ms))), text);
+        }
+        assert_eq!(timeout(None), "off");
+    }
+}
