@@ -1,5 +1,5 @@
 //! Places of records by the hash of their key. The slots hold no keys, so that eight of them share a cache line and
-//! the index of a large table stays near. Used by `table` for hosts and by `paths`.
+//! the index of a large table stays near. Used by `table` for hosts.
 
 /// Open addressing over a power of two of slots, at most half of them taken. Made once, never changed.
 #[derive(Debug, Default)]
