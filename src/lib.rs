@@ -42,8 +42,9 @@
 //! ```text
 //! bytes ─ net::accept ─▶ Stream, Peer ─ proxy::serve ─▶ one task a connection
 //! 1 head     read into the worker's buffer, parsed by http1 into the exchange's RequestHead   | 400 408 414 431
-//! 2 admit    Host and path normalised; RouteTable::find → Hold (pins the snapshot)             | 404 405 413 417
-//! 3 edit     hop-by-hop fields out, who asked in; an index edit, nothing is rebuilt
+//! 2 enter    client known, Host and path normalised, RouteTable::find, a split's choice → Hold | 404 405 413 417
+//! 3 pass     fields: hop-by-hop out, who asked in, an index edit; filters, which may answer or wait; the rewrite,
+//!            or the route's own redirect or response: then nothing below but 8
 //! 4 pick     upstream.balancer.pick(candidates) → Permit                                       | 503
 //! 5 send     pool.take or dial; head and what is there of the body in one write
 //!            a refused or dead connection → 4 while that is safe                               | 502 504
@@ -58,8 +59,9 @@
 //! # The life of a reload
 //! ```text
 //! read → check (every problem) → compile a draft that adopts live state by identity: same upstream and address
-//! → same Arc<Backend>; same bind → same socket → bind what is new on every worker → tell gates that go that they
-//! are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on the control thread
+//! → same Arc<Backend>; same bind → same socket → try every [[test]] on it → bind what is new on every worker → tell
+//! gates that go that they are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on
+//! the control thread
 //! ```
 //! Any failure before the store changes nothing. A gate is told before the store and keeps the last snapshot that
 //! knew it, so that a request in between still finds its listener.

@@ -200,3 +200,23 @@ fn the_demo_answers_through_the_proxy_and_stops_on_int() {
     running.signal("INT");
     assert_eq!(running.exit_code(), Some(0));
 }
+
+#[test]
+fn check_runs_the_tests_of_a_configuration() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let test = |expect: &str| {
+        format!("{GOOD}[[test]]\nrequest = \"GET http://x/a\"\nexpect = {{ {expect} }}\n")
+    };
+    let file = written(directory.path(), "good.toml", &test("upstream = \"app\", path = \"/a\""));
+    let (code, stdout, stderr) = output(&["check", &file]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("1 test passed"), "{stdout}");
+    let file = written(directory.path(), "bad.toml", &test("status = 404"));
+    let (code, stdout, stderr) = output(&["check", &file]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("status `404` was expected and it was none"), "{stderr}");
+    assert!(stderr.contains("bad.toml:6"), "{stderr}");
+    let (code, stdout, _) = output(&["check", "--json", &file]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("404") && stdout.starts_with(['[', '{']), "{stdout}");
+}

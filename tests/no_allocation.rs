@@ -1,16 +1,21 @@
 //! What the request path promises never to ask the allocator for, counted: finding the route, picking the
 //! backend, taking a permit, and the steps of a head that has been through once.
 
+use forebay::admit;
 use forebay::backend::{Candidates, Permit, Tried};
 use forebay::balance::{Hint, STRATEGIES};
 use forebay::config::{
     self, Conditions, HeaderEdits, HeadersFilter, MethodCondition, PathPattern, Template,
     ValuePattern,
 };
+use forebay::config::{Source, load};
 use forebay::filter::{self, Context, Facts, Rewrite, Slot};
-use forebay::http1::{Decoder, Framing, Pieces, parse_request, parse_response};
+use forebay::http1::{Decoder, Framing, Parsed, Pieces, parse_request, parse_response};
 use forebay::message::{Known, RequestHead, ResponseHead};
+use forebay::net::Peer;
+use forebay::rng::Rng;
 use forebay::route::{Normalized, RouteSpec, RouteTable, Subject, normalize, normalize_host};
+use forebay::snapshot::compile_offline;
 
 #[path = "../benches/support/mod.rs"]
 mod support;
@@ -170,6 +175,45 @@ fn a_clean_chunked_body_is_passed_on_without_allocating() {
         let mut pieces = Pieces::new(b"5\r\nhello\r\n0\r\n\r\n", &mut spill, true);
         assert_eq!(decoder.feed(&mut pieces), Ok(15));
         assert!(decoder.is_done());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_request_for_a_plain_route_finds_its_backends_upstream_without_allocating() {
+    let text = "[[listener]]\nbind = \"127.0.0.1:0\"\n\
+                [[route]]\nname = \"plain\"\nhosts = [\"*.example\"]\nupstream = \"app\"\n\
+                match = { path_prefix = \"/api\", headers = { x-version = \"2\" } }\n\
+                [[route]]\nname = \"split\"\nsplit_by = \"header:x-version\"\n\
+                split = [{ upstream = \"app\" }, { upstream = \"next\" }]\n\
+                [upstream.app]\nbackends = [\"10.0.0.1:80\"]\n[upstream.next]\nbackends = [\"10.0.0.2:80\"]\n";
+    let source = Source::Text { name: "test".into(), text: text.into() };
+    let snapshot = compile_offline(&load(&source).expect("good").config).expect("compiled");
+    let (listener, forwarding) = (&snapshot.listeners[0].1, &snapshot.forwarding);
+    let peer = Peer::Tcp("203.0.113.7:4711".parse().expect("an address"));
+    let from = admit::From { peer, peer_ip: "203.0.113.7", trusted: false };
+    let (mut request, mut response) = (admit::Request::default(), ResponseHead::default());
+    let mut rng = Rng::seeded(1);
+    let count = allocations(|| {
+        for (host, route) in [("SHOP.example:80", 0), ("elsewhere", 1)] {
+            request.clear();
+            let limits = &support::LIMITS;
+            let bytes = match host {
+                "elsewhere" => &b"GET /api HTTP/1.1\r\nHost: elsewhere\r\nx-version: 2\r\n\r\n"[..],
+                _ => b"GET /api HTTP/1.1\r\nHost: SHOP.example:80\r\nx-version: 2\r\n\r\n",
+            };
+            let parsed = parse_request(bytes, limits, &mut request.head);
+            let Ok(Parsed::Complete { facts, .. }) = parsed else { panic!("a head") };
+            request.facts = facts;
+            admit::identify(&mut request, forwarding, from, &mut rng);
+            let place = admit::enter(&mut request, listener, &mut rng).expect("a route");
+            assert_eq!(place.entry, route);
+            let entry = &listener.entries[place.entry];
+            let policy = entry.policy(place.target).expect("a policy");
+            let way = admit::Way { forwarding, from, entry, policy };
+            let step = admit::pass(&mut request, &mut response, way);
+            assert!(matches!(step, admit::Step::Forward));
+        }
     });
     assert_eq!(count, 0);
 }

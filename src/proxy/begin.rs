@@ -20,8 +20,9 @@ use crate::http1::Decoder;
 use crate::relay::{Buffer, Encoding, PumpError};
 use crate::snapshot::Forwarding;
 
-/// How long the filters of one exchange may wait, all together.
-const FILTERS_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the filters of one exchange may wait, all together. The test of it is not that patient.
+const FILTERS_WAIT_MAX: Duration =
+    if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(30) };
 
 impl Connection {
     pub(super) async fn exchange(
@@ -78,7 +79,8 @@ impl Connection {
         let (snapshot, listener_index) = (Rc::clone(snapshot), *listener_index);
         let listener = &*snapshot.listeners[listener_index].1;
         let (forwarding, request) = (&snapshot.forwarding, &mut exchange.request);
-        let from = self.from(forwarding);
+        let trusted = admit::is_trusted(&forwarding.trusted, self.peer);
+        let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
         let entered = {
             let rng = &mut worker.rng.borrow_mut();
             admit::identify(request, forwarding, from, rng);
@@ -111,7 +113,7 @@ impl Connection {
         }
         primed.map_err(|error| client_reason(&error))?;
         let policy = entry.policy(place.target).ok_or(Reason::Internal)?;
-        let way = Way { forwarding, from: self.from(forwarding), entry, policy };
+        let way = Way { forwarding, from, entry, policy };
         match admit::pass(request, &mut exchange.response, way) {
             Step::Forward => {}
             step => exchange.detour = Some(step),

@@ -1,27 +1,29 @@
-//! The routes of one host pattern: their paths choose leaves. Walked by `table`.
-
-use std::ops::ControlFlow;
-
-use crate::hash::Map;
+//! The routes of one host pattern, and the leaves that list routes. The paths of all buckets stand in `paths`. Walked by
+//! `table`.
 
 use super::expressions::Expressions;
-use super::table::{Entry, Visitor};
+use super::key::Key;
+use super::lengths::Lengths;
+use super::table::Entry;
 
-/// The routes of one host pattern.
+/// The routes of one host pattern. What every lookup reads stands in the first cache line.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Bucket {
-    /// Leaves by path. Exact paths and prefixes share one map, so that a whole path is hashed once.
-    pub(super) paths: Map<Box<[u8]>, PathLeaves>,
-    /// Lengths of the prefixes in `paths`.
+    /// The host, or what follows `*.`; empty for the routes without a host.
+    pub(super) host: Key,
+    /// Lengths of its exact paths.
+    pub(super) exact_lengths: Lengths,
+    /// Lengths of its prefixes.
     pub(super) prefix_lengths: Lengths,
+    /// The highest priority among its routes.
+    pub(super) priority_max: i32,
+    /// Routes without a path.
+    pub(super) any: Option<Leaf>,
     /// Routes with an expression; most buckets have none.
     pub(super) expressions: Option<Box<Expressions>>,
-    /// Routes without a path.
-    pub(super) any: Leaf,
     /// All routes of this bucket.
-    pub(super) all: Leaf,
-    /// The highest priority among them.
-    pub(super) priority_max: i32,
+    pub(super) all: Places,
 }
 
 /// Which kind of path pattern matched; the greater goes first.
@@ -34,50 +36,24 @@ pub(super) enum PathRank {
     Exact,
 }
 
-impl Bucket {
-    /// Shows `visitor` the leaves that `path` matches, best first.
-    #[inline]
-    pub(super) fn walk(
-        &self,
-        entries: &[Entry],
-        path: &[u8],
-        visitor: &mut impl Visitor,
-    ) -> ControlFlow<()> {
-        if let Some(leaves) = self.paths.get(path) {
-            visitor.leaf(PathRank::Exact, leaves.exact)?;
-            visitor.leaf(PathRank::Prefix(path.len()), leaves.prefix)?;
-        }
-        // A prefix ends before a slash; one that is the whole path was met above.
-        for length in self.prefix_lengths.below(path.len()) {
-            if path[length] == b'/'
-                && let Some(leaves) = self.paths.get(&path[..length])
-            {
-                visitor.leaf(PathRank::Prefix(length), leaves.prefix)?;
-            }
-        }
-        if let Some(expressions) = &self.expressions {
-            expressions.walk(entries, path, visitor)?;
-        }
-        visitor.leaf(PathRank::Any, self.any)
-    }
-}
-
-/// The routes of one path in one bucket.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PathLeaves {
-    pub(super) exact: Leaf,
-    pub(super) prefix: Leaf,
-}
-
-/// A slice of [`super::RouteTable::entries`]: by priority, then number of conditions, the highest first, then in file
-/// order.
-#[derive(Clone, Copy, Debug, Default)]
+/// The routes of one path: by priority, then number of conditions, the highest first, then in file order. There is at
+/// least one.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Leaf {
+    /// The best of them; seldom is there another one.
+    pub(super) first: Entry,
+    /// The others.
+    pub(super) rest: Places,
+}
+
+/// A slice of [`super::RouteTable::entries`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Places {
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
-impl Leaf {
+impl Places {
     /// The routes it stands for.
     #[inline]
     pub(super) fn of(self, entries: &[Entry]) -> &[Entry] {
@@ -85,34 +61,11 @@ impl Leaf {
     }
 }
 
-/// Which key lengths occur, so that slices no pattern can equal are not hashed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lengths {
-    /// Bit n: a key of n bytes exists; bit 63: one of 63 or more.
-    mask: u64,
-    longest: usize,
-}
-
-impl Lengths {
-    pub(super) fn insert(&mut self, length: usize) {
-        self.mask |= 1 << length.min(63);
-        self.longest = self.longest.max(length);
-    }
-
-    /// The lengths less than `bound` that may occur, the longest first: from 63 on each up to the longest, below
-    /// just those that do.
+impl Leaf {
+    /// The leaf of the routes in `places`; `None` when that is empty.
     #[inline]
-    pub(super) fn below(self, bound: usize) -> impl Iterator<Item = usize> {
-        let long = match self.longest {
-            0..63 => 63..63,
-            longest => 63..bound.min(longest + 1),
-        };
-        let mut short = self.mask & ((1 << bound.min(63)) - 1);
-        let short = std::iter::from_fn(move || {
-            let length = short.checked_ilog2()?;
-            short ^= 1 << length;
-            Some(length as usize)
-        });
-        long.rev().chain(short)
+    pub(super) fn new(places: Places, entries: &[Entry]) -> Option<Self> {
+        let first = *places.of(entries).first()?;
+        Some(Leaf { first, rest: Places { start: places.start + 1, end: places.end } })
     }
 }

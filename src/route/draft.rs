@@ -6,16 +6,21 @@ use std::cmp::Reverse;
 use crate::config::{Conditions, HostPattern, PathPattern};
 use crate::hash::Map;
 
-use super::bucket::{Bucket, Leaf, PathLeaves};
+use super::bucket::{Bucket, Leaf, Places};
 use super::conditions::{Matcher, Patterns};
 use super::expressions::{Built, Expressions};
-use super::table::Entry;
+use super::index::Index;
+use super::key::Key;
+use super::paths::{Kind, Owner, Paths};
+use super::table::{ANY_HASH, Entry};
 use super::{BadPattern, RouteSpec, RouteTable};
 
 /// A table whose leaves still grow.
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     table: RouteTable,
+    exact: Map<&'a [u8], u32>,
+    wildcard: Map<&'a [u8], u32>,
     buckets: Vec<DraftBucket<'a>>,
     /// Where equal conditions stand already.
     conditions: Map<&'a Conditions, u32>,
@@ -29,7 +34,10 @@ struct DraftBucket<'a> {
     any: Vec<Ranked>,
 }
 
-/// What becomes [`PathLeaves`].
+/// All leaves that are found by their paths.
+type PathLeaves<'a> = Vec<(Owner, Kind, &'a [u8], Leaf)>;
+
+/// The routes of one path.
 #[derive(Default)]
 struct DraftLeaves {
     exact: Vec<Ranked>,
@@ -58,12 +66,9 @@ impl<'a> Draft<'a> {
         for host in &spec.hosts {
             let next = self.buckets.len() as u32;
             let bucket = match host {
-                HostPattern::Exact(name) => {
-                    *self.table.exact.entry(name.as_bytes().into()).or_insert(next)
-                }
+                HostPattern::Exact(name) => *self.exact.entry(name.as_bytes()).or_insert(next),
                 HostPattern::Wildcard(suffix) => {
-                    self.table.wildcard_lengths.insert(suffix.len());
-                    *self.table.wildcard.entry(suffix.as_bytes().into()).or_insert(next)
+                    *self.wildcard.entry(suffix.as_bytes()).or_insert(next)
                 }
             };
             self.insert_path(bucket, ranked, &spec.path);
@@ -109,11 +114,35 @@ impl<'a> Draft<'a> {
     /// The table, of the list that the routes came from.
     pub(super) fn finish(self, specs: &'a [RouteSpec]) -> Result<RouteTable, BadPattern> {
         let mut table = self.table;
+        let mut hosts = vec![(&b""[..], ANY_HASH); self.buckets.len()];
+        for (&host, &bucket) in &self.exact {
+            hosts[bucket as usize] = (host, table.exact_hash(host));
+        }
+        for (&suffix, &bucket) in &self.wildcard {
+            hosts[bucket as usize] = (suffix, table.wildcard_hash(suffix));
+            table.wildcard_lengths.insert(suffix.len());
+            table.wildcard_bytes_max = table.wildcard_bytes_max.max(suffix.len());
+        }
+        let index = |places: &Map<&[u8], u32>| {
+            let hashes = places.values().map(|bucket| (hosts[*bucket as usize].1, *bucket));
+            Index::new(&hashes.collect::<Vec<_>>())
+        };
+        table.exact = index(&self.exact);
+        table.wildcard = index(&self.wildcard);
         let mut built = Built::default();
-        for draft in self.buckets {
-            let bucket = draft.finish(&mut table.entries, specs, &mut built)?;
+        let mut leaves = PathLeaves::new();
+        for ((draft, (host, hash)), bucket) in self.buckets.into_iter().zip(hosts).zip(0..) {
+            let start = table.entries.len() as u32;
+            let owner = Owner { bucket, hash };
+            let mut bucket =
+                draft.finish(owner, &mut leaves, &mut table.entries, specs, &mut built)?;
+            bucket.host = Key::new(host);
+            bucket.all = Places { start, end: table.entries.len() as u32 };
+            let priorities = bucket.all.of(&table.entries).iter().map(|entry| entry.priority);
+            bucket.priority_max = priorities.max().unwrap_or_default();
             table.buckets.push(bucket);
         }
+        table.paths = Paths::new(leaves, &table.seed);
         let highest = table.buckets.iter().map(|bucket| bucket.priority_max).max();
         table.priority_max = highest.unwrap_or_default();
         Ok(table)
@@ -123,58 +152,58 @@ impl<'a> Draft<'a> {
 impl<'a> DraftBucket<'a> {
     fn finish(
         self,
+        owner: Owner,
+        leaves: &mut PathLeaves<'a>,
         entries: &mut Vec<Entry>,
         specs: &'a [RouteSpec],
         built: &mut Built<'a>,
     ) -> Result<Bucket, BadPattern> {
-        let start = entries.len() as u32;
-        let mut bucket = Bucket { any: leaf(self.any, entries), ..Bucket::default() };
-        bucket.paths.reserve(self.paths.len());
-        for (path, leaves) in self.paths {
-            if !leaves.prefix.is_empty() {
-                bucket.prefix_lengths.insert(path.len());
+        let any = append(self.any, entries);
+        let mut bucket = Bucket { any: Leaf::new(any, entries), ..Bucket::default() };
+        for (path, routes) in self.paths {
+            let exact = append(routes.exact, entries);
+            if let Some(leaf) = Leaf::new(exact, entries) {
+                bucket.exact_lengths.insert(path.len());
+                leaves.push((owner, Kind::Exact, path, leaf));
             }
-            let leaves = PathLeaves {
-                exact: leaf(leaves.exact, entries),
-                prefix: leaf(leaves.prefix, entries),
-            };
-            bucket.paths.insert(path.into(), leaves);
+            let prefix = append(routes.prefix, entries);
+            if let Some(leaf) = Leaf::new(prefix, entries) {
+                bucket.prefix_lengths.insert(path.len());
+                leaves.push((owner, Kind::Prefix, path, leaf));
+            }
         }
         if !self.expressions.is_empty() {
-            let leaf = leaf(self.expressions, entries);
-            bucket.expressions = Some(Box::new(expressions(leaf, entries, specs, built)?));
+            let places = append(self.expressions, entries);
+            bucket.expressions = Some(Box::new(expressions(places, entries, specs, built)?));
         }
-        bucket.all = Leaf { start, end: entries.len() as u32 };
-        let priorities = bucket.all.of(entries).iter().map(|entry| entry.priority);
-        bucket.priority_max = priorities.max().unwrap_or_default();
         Ok(bucket)
     }
 }
 
 /// Appends `routes` in rank order.
-fn leaf(mut routes: Vec<Ranked>, entries: &mut Vec<Entry>) -> Leaf {
+fn append(mut routes: Vec<Ranked>, entries: &mut Vec<Entry>) -> Places {
     // Stable: equals stay in file order.
     routes.sort_by_key(|ranked| Reverse((ranked.entry.priority, ranked.n_conditions)));
     let start = entries.len() as u32;
     entries.extend(routes.iter().map(|ranked| ranked.entry));
-    Leaf { start, end: entries.len() as u32 }
+    Places { start, end: entries.len() as u32 }
 }
 
 fn expressions<'a>(
-    leaf: Leaf,
+    places: Places,
     entries: &[Entry],
     specs: &'a [RouteSpec],
     built: &mut Built<'a>,
 ) -> Result<Expressions, BadPattern> {
-    let routes = leaf.of(entries).iter().map(|entry| entry.route as usize);
+    let routes = places.of(entries).iter().map(|entry| entry.route as usize);
     let texts: Vec<&'a str> = routes
         .map(|route| match &specs[route].path {
             PathPattern::Regex(text) => text.as_str(),
             _ => "",
         })
         .collect();
-    Expressions::compile(&texts, leaf.start, built).map_err(|(position, why)| BadPattern {
-        route: leaf.of(entries)[position].route as usize,
+    Expressions::compile(&texts, places.start, built).map_err(|(position, why)| BadPattern {
+        route: places.of(entries)[position].route as usize,
         pattern: texts[position].to_owned(),
         why,
     })

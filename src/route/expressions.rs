@@ -14,7 +14,7 @@ use regex_automata::{Anchored, Input, PatternID};
 use crate::config::regex::{COMPILED_BYTES_MAX, anchored};
 use crate::hash::Map;
 
-use super::bucket::{Leaf, PathRank};
+use super::bucket::{Leaf, PathRank, Places};
 use super::table::{Entry, Visitor};
 
 /// Expressions in one set: more would make the automaton's states large and slow to build.
@@ -88,8 +88,10 @@ impl Set {
         let Some(found) = self.regex.search_half(&all) else { return ControlFlow::Continue(()) };
         let mut pattern = found.pattern();
         loop {
-            let place = self.places.start + pattern.as_u32();
-            visitor.leaf(PathRank::Regex, Leaf { start: place, end: place + 1 })?;
+            let start = self.places.start + pattern.as_u32();
+            if let Some(leaf) = Leaf::new(Places { start, end: start + 1 }, entries) {
+                visitor.leaf(PathRank::Regex, &leaf)?;
+            }
             // Its conditions do not hold, or a higher priority may follow elsewhere: the others, one by one.
             let Some(next) = self.next(entries, path, pattern, visitor) else {
                 return ControlFlow::Continue(());

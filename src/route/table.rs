@@ -7,25 +7,32 @@
 
 use std::ops::ControlFlow;
 
-use crate::hash::Map;
+use crate::hash::Seed;
 
-use super::bucket::{Bucket, Leaf, Lengths, PathRank};
+use super::bucket::{Bucket, Leaf, PathRank, Places};
 use super::conditions::Matcher;
 use super::draft::Draft;
+use super::index::Index;
+use super::lengths::Lengths;
+use super::paths::{Kind, Owner, Paths};
 use super::{BadPattern, RouteSpec, Subject};
 
 /// The compiled matcher of one listener.
 #[derive(Debug, Default)]
 pub struct RouteTable {
+    pub(super) seed: Seed,
     /// Buckets of exact hosts.
-    pub(super) exact: Map<Box<[u8]>, u32>,
+    pub(super) exact: Index,
     /// Buckets of wildcards, by what follows `*.`.
-    pub(super) wildcard: Map<Box<[u8]>, u32>,
-    /// Lengths of the keys of `wildcard`.
+    pub(super) wildcard: Index,
+    /// Lengths of what follows `*.`.
     pub(super) wildcard_lengths: Lengths,
+    /// Bytes of the longest.
+    pub(super) wildcard_bytes_max: usize,
     /// Bucket of the routes without a host.
     pub(super) any: Option<u32>,
     pub(super) buckets: Vec<Bucket>,
+    pub(super) paths: Paths,
     /// Each leaf is a slice of this; the leaves of one bucket are neighbours.
     pub(super) entries: Vec<Entry>,
     /// What [`Entry::conditions`] points at; routes that ask the same share one.
@@ -33,6 +40,9 @@ pub struct RouteTable {
     /// The highest priority of all: whoever has it and is met first has won.
     pub(super) priority_max: i32,
 }
+
+/// What stands for a hash in the bucket of the routes without a host.
+pub(super) const ANY_HASH: u64 = 0;
 
 /// A route in a leaf.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +77,7 @@ pub(super) trait Visitor {
     fn wants(&self, priority: i32) -> bool;
 
     /// A leaf whose path matches. `Break` ends the walk.
-    fn leaf(&mut self, rank: PathRank, leaf: Leaf) -> ControlFlow<()>;
+    fn leaf(&mut self, rank: PathRank, leaf: &Leaf) -> ControlFlow<()>;
 }
 
 impl RouteTable {
@@ -112,43 +122,95 @@ impl RouteTable {
         visitor: &mut impl Visitor,
     ) -> ControlFlow<()> {
         let host = subject.host;
-        if let Some(&bucket) = self.exact.get(host) {
-            self.walk_bucket(HostRank::Exact, bucket, subject, visitor)?;
+        let hash = self.exact_hash(host);
+        if let Some((owner, bucket)) = self.bucket(&self.exact, hash, host) {
+            self.walk_bucket(HostRank::Exact, owner, bucket, subject, visitor)?;
         }
         // At least one byte and a dot stand before what follows a wildcard.
-        for length in self.wildcard_lengths.below(host.len().saturating_sub(1)) {
+        let bound = host.len().saturating_sub(1);
+        for length in self.wildcard_lengths.below(bound, self.wildcard_bytes_max) {
             let (before, suffix) = host.split_at(host.len() - length);
-            if before.ends_with(b".")
-                && let Some(&bucket) = self.wildcard.get(suffix)
-            {
-                self.walk_bucket(HostRank::Wildcard(length), bucket, subject, visitor)?;
+            if before.ends_with(b".") {
+                let hash = self.wildcard_hash(suffix);
+                if let Some((owner, bucket)) = self.bucket(&self.wildcard, hash, suffix) {
+                    let rank = HostRank::Wildcard(length);
+                    self.walk_bucket(rank, owner, bucket, subject, visitor)?;
+                }
             }
         }
-        match self.any {
-            Some(bucket) => self.walk_bucket(HostRank::Any, bucket, subject, visitor),
+        match self.any.and_then(|any| Some((any, self.buckets.get(any as usize)?))) {
+            Some((any, bucket)) => {
+                let owner = Owner { bucket: any, hash: ANY_HASH };
+                self.walk_bucket(HostRank::Any, owner, bucket, subject, visitor)
+            }
             None => ControlFlow::Continue(()),
         }
+    }
+
+    /// What the bucket of this exact host is found by.
+    #[inline]
+    pub(super) fn exact_hash(&self, host: &[u8]) -> u64 {
+        self.seed.hash(host)
+    }
+
+    /// What the bucket of a wildcard is found by. Other than that of an exact host, as `example.org` and `*.example.org`
+    /// often have the same paths.
+    #[inline]
+    pub(super) fn wildcard_hash(&self, suffix: &[u8]) -> u64 {
+        !self.seed.hash(suffix)
+    }
+
+    #[inline]
+    fn bucket(&self, index: &Index, hash: u64, host: &[u8]) -> Option<(Owner, &Bucket)> {
+        index.find(hash, |place| {
+            let bucket = self.buckets.get(place).filter(|bucket| bucket.host.is(host))?;
+            Some((Owner { bucket: place as u32, hash }, bucket))
+        })
     }
 
     #[inline]
     fn walk_bucket(
         &self,
         rank: HostRank,
-        bucket: u32,
+        owner: Owner,
+        bucket: &Bucket,
         subject: &Subject<'_>,
         visitor: &mut impl Visitor,
     ) -> ControlFlow<()> {
-        let bucket = &self.buckets[bucket as usize];
         if !visitor.enter(rank, bucket) {
             return ControlFlow::Continue(());
         }
-        bucket.walk(&self.entries, subject.path, visitor)
+        let path = subject.path;
+        if bucket.exact_lengths.has(path.len())
+            && let Some(leaf) = self.paths.find(&self.seed, owner, Kind::Exact, path)
+        {
+            visitor.leaf(PathRank::Exact, leaf)?;
+        }
+        // The lengths are those of all buckets, and the bucket's own only asked: what is hashed then does not wait for
+        // the bucket to come from memory.
+        for length in self.paths.lengths_up_to(path.len()) {
+            // A prefix ends before a slash or with the path.
+            if path.get(length).is_none_or(|byte| *byte == b'/')
+                && bucket.prefix_lengths.has(length)
+                && let Some(prefix) = path.get(..length)
+                && let Some(leaf) = self.paths.find(&self.seed, owner, Kind::Prefix, prefix)
+            {
+                visitor.leaf(PathRank::Prefix(length), leaf)?;
+            }
+        }
+        if let Some(expressions) = &bucket.expressions {
+            expressions.walk(&self.entries, path, visitor)?;
+        }
+        match &bucket.any {
+            Some(leaf) => visitor.leaf(PathRank::Any, leaf),
+            None => ControlFlow::Continue(()),
+        }
     }
 
-    /// The routes of a leaf, best first.
+    /// The routes in `places`, best first when these are of one leaf.
     #[inline]
-    pub(super) fn leaf(&self, leaf: Leaf) -> &[Entry] {
-        leaf.of(&self.entries)
+    pub(super) fn entries(&self, places: Places) -> &[Entry] {
+        places.of(&self.entries)
     }
 
     /// What a route asks besides host and path.
@@ -179,6 +241,23 @@ impl<'t, 's> Search<'t, 's> {
     pub(super) fn winner(&self) -> Option<usize> {
         self.best.map(|route| route as usize)
     }
+
+    /// Tries a route of a leaf: `false` when those after it in the leaf cannot win.
+    #[inline]
+    fn try_entry(&mut self, entry: &Entry) -> bool {
+        if !self.wants(entry.priority) {
+            return false;
+        }
+        if entry.conditions != Entry::UNCONDITIONAL
+            && let Some(conditions) = self.table.conditions(entry)
+            && conditions.unmet(self.subject).is_some()
+        {
+            return true;
+        }
+        self.best = Some(entry.route);
+        self.floor = i64::from(entry.priority);
+        false
+    }
 }
 
 impl Visitor for Search<'_, '_> {
@@ -193,23 +272,19 @@ impl Visitor for Search<'_, '_> {
     }
 
     #[inline]
-    fn leaf(&mut self, _: PathRank, leaf: Leaf) -> ControlFlow<()> {
-        for entry in self.table.leaf(leaf) {
-            if !self.wants(entry.priority) {
-                break;
-            }
-            let conditions = self.table.conditions(entry);
-            if conditions.is_none_or(|conditions| conditions.unmet(self.subject).is_none()) {
-                self.best = Some(entry.route);
-                self.floor = i64::from(entry.priority);
-                // What follows in rank order wins only by its priority.
-                if entry.priority == self.table.priority_max {
-                    return ControlFlow::Break(());
+    fn leaf(&mut self, _: PathRank, leaf: &Leaf) -> ControlFlow<()> {
+        if self.try_entry(&leaf.first) {
+            for entry in self.table.entries(leaf.rest) {
+                if !self.try_entry(entry) {
+                    break;
                 }
-                break;
             }
         }
-        ControlFlow::Continue(())
+        // What follows in rank order wins only by its priority.
+        match self.floor == i64::from(self.table.priority_max) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 

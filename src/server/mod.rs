@@ -15,6 +15,8 @@ use crate::net;
 
 mod descriptors;
 mod door;
+#[cfg(test)]
+mod filter_tests;
 mod house;
 mod occupancy;
 #[cfg(test)]

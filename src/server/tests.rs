@@ -15,7 +15,7 @@ use crate::config::Bind;
 use crate::snapshot::Snapshot;
 
 /// Looks again and again until `done`, for five seconds at most.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while !done() {
         assert!(Instant::now() < deadline, "still waiting for: {what}");
@@ -38,7 +38,7 @@ fn listener(name: &str, bind: &str) -> String {
 const LOCAL: &str = "127.0.0.1:0";
 const BACKEND: &str = "\"127.0.0.1:9\"";
 
-fn text(text: String) -> Source {
+pub(super) fn text(text: String) -> Source {
     Source::Text { name: "test".into(), text }
 }
 
@@ -46,7 +46,7 @@ fn start(source: Source) -> Daemon {
     Daemon::start(source, Options::default()).expect("started")
 }
 
-fn address(daemon: &Daemon, listener: &str) -> SocketAddr {
+pub(super) fn address(daemon: &Daemon, listener: &str) -> SocketAddr {
     let bound = daemon.bound();
     match bound.iter().find(|bound| bound.listener == listener).map(|bound| &bound.bind) {
         Some(Bind::Tcp(address)) => *address,

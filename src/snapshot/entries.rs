@@ -33,9 +33,6 @@ struct Shared {
     own: Option<Arc<Own>>,
 }
 
-/// `send_idle` where nothing says otherwise.
-pub(super) const SEND_IDLE_DEFAULT: std::time::Duration = std::time::Duration::from_secs(60);
-
 impl<'a> Routes<'a> {
     pub(super) fn new(
         config: &'a Config,
@@ -109,7 +106,7 @@ impl<'a> Routes<'a> {
             let known = upstream.map(|upstream| &self.upstreams[upstream].name);
             let base = match upstream {
                 Some(upstream) => timeouts[upstream],
-                None => defaults(self.config).overridden_by(&listener.exchange_timeouts),
+                None => self.config.default_timeouts.overridden_by(&listener.exchange_timeouts),
             };
             Arc::new(Policy {
                 listener: Arc::clone(name),
@@ -146,16 +143,6 @@ impl<'a> Routes<'a> {
             body_bytes_max: route.body_bytes.unwrap_or(listener.limits.body_bytes),
         })
     }
-}
-
-/// `[defaults.timeouts]`: every upstream carries them. Without one there is nothing to send to, and the
-/// documented default holds for our own answers.
-pub(super) fn defaults(config: &Config) -> ExchangeTimeouts {
-    let first = config.upstreams.values().next();
-    first.map_or(
-        ExchangeTimeouts { send_idle: Some(SEND_IDLE_DEFAULT), ..ExchangeTimeouts::off() },
-        |upstream| upstream.default_timeouts,
-    )
 }
 
 /// Every filter of the configuration, each built once.

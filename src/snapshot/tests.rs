@@ -74,6 +74,72 @@ fn timeouts_merge_defaults_then_listener_then_upstream() {
     assert_eq!(listeners[0].1.send_idle, seconds(11));
 }
 
+const ROUTED: &str = r#"
+    listener = [{ name = "a", bind = "127.0.0.1:0", limits = { body = "10B" }, timeouts = { total = "9s" } },
+                { name = "b", bind = "127.0.0.1:0" }, { name = "c", bind = "127.0.0.1:0" }]
+    route = [
+        { name = "all", upstream = "u", filters = ["f"], limits = { body = "20B" }, timeouts = { total = "1s" } },
+        { name = "inner", listeners = ["b"], match = { path = "/in" }, respond = { body = "x" }, filters = ["f", "g"] },
+        { name = "split", match = { path = "/s" }, mirror = { upstream = "v", percent = 50.0 },
+          split = [{ upstream = "v", weight = 3 }, { upstream = "u", weight = 1 }] },
+    ]
+    [filter.f]
+    headers = { request = { remove = ["x"] } }
+    [filter.g]
+    headers = { request = { remove = ["y"] } }
+    [log]
+    access = { to = "/nonexistent/forebay/access.log" }
+    [upstream.u]
+    backends = ["10.0.0.1:80"]
+    timeouts = { total = "5s" }
+    [upstream.v]
+    backends = ["app.test:80"]
+"#;
+
+#[test]
+fn a_listener_has_the_routes_that_are_for_it_and_shares_its_table_with_its_equals() {
+    let snapshot = compile_offline(&load(ROUTED)).expect("compiled: no log is opened");
+    assert!(snapshot.access_log.is_none());
+    let listener = |index: usize| &*snapshot.listeners[index].1;
+    let n_routes: Vec<usize> = (0..3).map(|index| listener(index).entries.len()).collect();
+    assert_eq!(n_routes, [2, 3, 2]);
+    assert!(Arc::ptr_eq(&listener(0).routes, &listener(2).routes));
+    assert!(!Arc::ptr_eq(&listener(0).routes, &listener(1).routes));
+    let find = |index: usize, path: &str| {
+        let found = listener(index).routes.find(&Subject::get(b"x", path.as_bytes()));
+        &listener(index).entries[found.expect("a route")]
+    };
+    let name = |entry: &RouteEntry| entry.policy(0).expect("a policy").route.to_string();
+    assert_eq!((name(find(0, "/in")), name(find(1, "/in"))), ("all".into(), "inner".into()));
+    assert_eq!((name(find(0, "/s")), name(find(1, "/s"))), ("split".into(), "split".into()));
+}
+
+#[test]
+fn what_a_route_does_is_compiled_with_its_limits_and_shared_filters() {
+    let snapshot = compile_offline(&load(ROUTED)).expect("compiled");
+    let entry = |listener: usize, route: usize| &snapshot.listeners[listener].1.entries[route];
+    let (all, inner, split) = (entry(1, 0), entry(1, 1), entry(1, 2));
+    assert!(Arc::ptr_eq(&all.filters[0], &inner.filters[0]), "one filter for both routes");
+    assert!(Arc::ptr_eq(&all.filters, &entry(0, 0).filters));
+    assert_eq!((inner.filters.len(), split.filters.len()), (2, 0));
+    let limits = [entry(0, 0), entry(1, 0), entry(0, 1), entry(1, 2)].map(|e| e.body_bytes_max);
+    assert_eq!(limits, [Some(20), Some(20), Some(10), None]);
+    let total = |entry: &RouteEntry, target| entry.policy(target).expect("one").timeouts.total;
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!(total(all, 0), seconds(1), "the route's over the upstream's");
+    assert_eq!(total(entry(0, 1), 0), seconds(9), "the listener's");
+    assert_eq!(total(entry(0, 1), 1), seconds(5), "the upstream's over the listener's");
+    let upstream =
+        |entry: &RouteEntry, target| entry.policy(target).and_then(|p| p.upstream.clone());
+    assert_eq!(upstream(split, 0).as_deref(), Some("v"));
+    assert_eq!((upstream(split, 1).as_deref(), upstream(inner, 0)), (Some("u"), None));
+    assert!(inner.policy(0).expect("a policy").names_json.contains("\"upstream\":null"));
+    assert_eq!(split.mirror, Some(Mirror { upstream: 1, at_most: u32::MAX / 2 }));
+    let Action::Split(compiled) = &split.action else { panic!("{split:?}") };
+    assert_eq!(compiled.until, [3, 4]);
+    assert!(inner.target(0).is_none() && split.target(2).is_none());
+}
+
 #[test]
 fn live_state_is_adopted_by_upstream_and_address_and_nothing_else_is_kept() {
     let first = draft(TWO, &Names::default(), &Registry::default());

@@ -68,7 +68,7 @@ impl Pump {
     /// no limit holds but the transform's own.
     pub fn pass_through(&mut self, transform: Box<dyn Transform>) {
         debug_assert!(self.encoding != Encoding::AsReceived, "its framing is ours");
-        let mut through = Through { transform, decoded: Vec::new(), made: Vec::new() };
+        let mut through = Box::new(Through { transform, decoded: Vec::new(), made: Vec::new() });
         if self.decoder.is_done() {
             self.end_through(&mut through);
         }

@@ -99,7 +99,8 @@ pub struct Pump {
     /// Set at each step forward, for idle clocks to reset.
     pub progressed: bool,
     wrote: bool,
-    through: Option<Through>,
+    /// Boxed: few bodies go through anything, and it is looked at with every read.
+    through: Option<Box<Through>>,
     capture: Capture,
 }
 
