@@ -64,7 +64,7 @@ async fn exchange(request: &str, reply: &str, ends: bool) -> Outcome {
     let backend = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let shout = Arc::new(Shout::default());
     let address = backend.local_addr().expect("bound");
-    let stage = Stage::new(&address.to_string(), "", Arc::new([Arc::<Shout>::clone(&shout)]));
+    let stage = Stage::new(&address.to_string(), Arc::new([Arc::<Shout>::clone(&shout)]));
     let (serving, mut client) = stage.serve();
     let answering = async {
         let (mut peer, _) = backend.accept().await.expect("a connection");

@@ -24,10 +24,10 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// The route sends to `backend` through `filters`; `more` stands in it, too.
-    pub(super) fn new(backend: &str, more: &str, filters: Arc<[Arc<dyn Filter>]>) -> Stage {
-        let upstream = format!("upstream = \"u\"\n{more}");
-        Self::with_route(&upstream, &format!("[upstream.u]\nbackends = [\"{backend}\"]\n"), filters)
+    /// The route sends to `backend` through `filters`.
+    pub(super) fn new(backend: &str, filters: Arc<[Arc<dyn Filter>]>) -> Stage {
+        let rest = format!("[upstream.u]\nbackends = [\"{backend}\"]\n");
+        Self::with_route("upstream = \"u\"", &rest, filters)
     }
 
     /// The route is `route`, and `rest` stands below it.
