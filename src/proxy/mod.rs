@@ -27,6 +27,8 @@ mod log_lines;
 mod mirror;
 mod respond;
 mod response_headers;
+#[cfg(test)]
+mod stage;
 mod timer;
 mod tunnel;
 mod worker;
