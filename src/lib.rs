@@ -58,10 +58,10 @@
 //!
 //! # The life of a reload
 //! ```text
-//! read → check (every problem) → compile a draft that adopts live state by identity: same upstream and address
-//! → same Arc<Backend>; same bind → same socket → try every [[test]] on it → bind what is new on every worker → tell
-//! gates that go that they are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on
-//! the control thread
+//! read → check (every problem) → try every [[test]] → look names up → compile a draft that adopts live state by
+//! identity: same upstream and address → same Arc<Backend>; same bind → same socket → bind what is new on every
+//! worker → tell gates that go that they are retired → ONE store → drop what is gone: sockets, pools, at last the
+//! old snapshot, on the control thread
 //! ```
 //! Any failure before the store changes nothing. A gate is told before the store and keeps the last snapshot that
 //! knew it, so that a request in between still finds its listener.
@@ -70,7 +70,7 @@
 //! | state | owner | survives a reload |
 //! |---|---|---|
 //! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
-//! | in-flight counts | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | in-flight counts, latency, availability | `Arc<Backend>` in the registry | yes, by (upstream, address) |
 //! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |

@@ -224,6 +224,22 @@ fn a_plan_counts_requests_that_would_be_lost_and_routes_that_become_shadowed() {
 }
 
 #[test]
+fn a_log_of_another_listener_is_not_taken_for_good_news() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = written(directory.path(), "shop.toml", SHOP);
+    let other = log(4).replace("\"listener\":\"web\"", "\"listener\":\"edge\"");
+    let log = written(directory.path(), "access.jsonl", &other);
+    let (code, out, _) = forebay(&["plan", &file, &file, "--log", &log]);
+    assert!(
+        code == 0 && out.contains("0 requests of ") && out.contains("nothing to compare"),
+        "{out}"
+    );
+    let note =
+        "4 requests can be tried on neither configuration; the first: line 1: no listener edge";
+    assert!(out.contains(note), "{out}");
+}
+
+#[test]
 fn a_plan_without_a_change_says_so() {
     let (code, out, _) = forebay(&["plan", REFERENCE, REFERENCE]);
     assert_eq!((code, out.as_str()), (0, "nothing changes\n"));

@@ -1,4 +1,4 @@
-//! The part of a start or reload that can fail: read, check, resolve, compile, try, bind. It blocks, so it runs on
+//! The part of a start or reload that can fail: read, check, try, resolve, compile, bind. It blocks, so it runs on
 //! a helper thread, and it changes nothing: what it returns is either stored as a whole or dropped.
 
 use std::fmt;

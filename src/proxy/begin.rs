@@ -169,16 +169,19 @@ impl Connection {
         if gone {
             return Poll::Ready(Err(Reason::ClientGone));
         }
-        let (bound, total) =
-            (began + FILTERS_WAIT_MAX, total_deadline(exchange, timeouts(exchange).total));
+        let total = total_deadline(exchange, timeouts(exchange).total);
+        let (at, reason) = filters_expiry(began, total);
         let glance = (!exchange.upload.is_read()).then(|| Instant::now() + GLANCE);
-        let deadline = earlier(earlier(Some(bound), total), glance);
-        self.timer.poll(cx, deadline).map(|()| {
-            Err(match total.is_some_and(|total| total <= bound) {
-                true => Reason::TotalTimeout,
-                false => Reason::FilterTimeout,
-            })
-        })
+        self.timer.poll(cx, earlier(Some(at), glance)).map(|()| Err(reason))
+    }
+}
+
+/// When filters that wait since `began` have waited too long, and what that is called.
+fn filters_expiry(began: Instant, total: Option<Instant>) -> (Instant, Reason) {
+    let bound = began + FILTERS_WAIT_MAX;
+    match total {
+        Some(total) if total <= bound => (total, Reason::TotalTimeout),
+        _ => (bound, Reason::FilterTimeout),
     }
 }
 
@@ -194,3 +197,7 @@ pub(super) fn client_reason(error: &PumpError) -> Reason {
         PumpError::Sink(_) => Reason::UpstreamReset,
     }
 }
+
+#[cfg(test)]
+#[path = "begin_tests.rs"]
+mod tests;

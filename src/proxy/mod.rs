@@ -25,8 +25,11 @@ mod held_back;
 mod hold;
 mod log_lines;
 mod mirror;
+mod pick;
 mod respond;
 mod response_headers;
+#[cfg(test)]
+mod stage;
 mod timer;
 mod tunnel;
 mod worker;

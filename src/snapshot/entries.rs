@@ -69,11 +69,8 @@ impl<'a> Routes<'a> {
         listener: &config::Listener,
     ) -> Result<(Arc<RouteTable>, Vec<RouteEntry>), CompileError> {
         let written = &self.config.routes;
-        let for_it = |route: &config::Route| {
-            route.listeners.is_empty() || route.listeners.contains(&listener.name)
-        };
         let kept: Vec<usize> =
-            (0..written.len()).filter(|&index| for_it(&written[index])).collect();
+            (0..written.len()).filter(|&index| written[index].is_on(&listener.name)).collect();
         let timeouts = self.config.upstreams.values().map(|upstream| {
             let so_far = upstream.default_timeouts.overridden_by(&listener.exchange_timeouts);
             so_far.overridden_by(&upstream.timeouts)

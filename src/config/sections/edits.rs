@@ -79,6 +79,10 @@ fn writable(cx: &Cx, text: &str, place: Place, verb: &str) -> Option<String> {
             "says where a message ends",
             "remove it; it is always that of the message which is sent",
         ),
+        "expect" => (
+            "asks for an answer before the body is sent",
+            "remove it; what a client asked goes to the backend and back as it is",
+        ),
         taken if TAKEN.contains(&taken) => {
             ("belongs to one connection", "remove it; each connection gets its own")
         }
