@@ -70,7 +70,7 @@
 //! | state | owner | survives a reload |
 //! |---|---|---|
 //! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
-//! | in-flight counts | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | in-flight counts, latency, availability | `Arc<Backend>` in the registry | yes, by (upstream, address) |
 //! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |

@@ -1,12 +1,14 @@
 //! What the request path promises never to ask the allocator for, counted: finding the route, picking the
 //! backend, taking a permit, and the steps of a head that has been through once.
 
+use std::time::{Duration, Instant};
+
 use forebay::admit;
-use forebay::backend::{Candidates, Permit, Tried};
-use forebay::balance::{Hint, STRATEGIES};
+use forebay::backend::{Outcome, Tried};
+use forebay::balance::{Balance, Hint, STRATEGIES, key_of};
 use forebay::config::{
-    self, Conditions, HeaderEdits, HeadersFilter, MethodCondition, PathPattern, Template,
-    ValuePattern,
+    self, Conditions, HeaderEdits, HeadersFilter, KeySource, MethodCondition, PathPattern,
+    Template, ValuePattern,
 };
 use forebay::config::{Source, load};
 use forebay::filter::{self, Context, Facts, Rewrite, Slot};
@@ -86,20 +88,55 @@ fn conditions_and_expressions_allocate_nothing_once_warm() {
 
 #[test]
 fn picking_a_backend_and_holding_a_permit_allocates_nothing_in_any_strategy() {
-    let members = support::members(1000);
     let mut tried = Tried::default();
-    tried.insert(&members[0].backend);
-    for strategy in STRATEGIES {
-        let balancer = (strategy.build)(1);
-        let count = allocations(|| {
-            for _ in 0..100 {
-                let candidates = Candidates::new(&members, &tried);
-                let picked = balancer.pick(candidates, Hint { worker: 0 }).expect("a backend");
-                assert_eq!(Permit::acquire(picked).backend().in_flight(), 1);
-            }
-        });
-        assert_eq!(count, 0, "{}", strategy.name);
+    let mut random = Rng::seeded(1);
+    for (n_members, tried_one, bounded_load) in
+        [(10, false, None), (10, true, Some(1.1)), (1000, true, None), (1000, true, Some(1.1))]
+    {
+        let members = support::members(n_members);
+        if tried_one {
+            tried.insert(&members[0].backend);
+        }
+        for strategy in STRATEGIES {
+            let options = config::Balance { bounded_load, ..config::Balance::of(strategy.name) };
+            let balance = Balance::build(&options, &members, 1).expect("a strategy");
+            let count = allocations(|| {
+                for n in 0..100 {
+                    let now = Instant::now();
+                    let key = (n % 4 > 0).then(|| random.next_u64());
+                    let mut hint = Hint { worker: 0, now, key, random: &mut random };
+                    let permit = balance.take(&members, &tried, &mut hint).expect("a backend");
+                    assert_eq!(permit.backend().in_flight(), 1);
+                    permit.settle(Outcome::Success, Duration::from_millis(1), now);
+                }
+            });
+            assert_eq!(count, 0, "{} of {n_members}", strategy.name);
+        }
     }
+}
+
+#[test]
+fn hashing_a_request_s_key_allocates_nothing() {
+    let mut request = RequestHead::default();
+    assert!(parse_request(support::REQUEST, &support::LIMITS, &mut request).is_ok());
+    let client = Some([192, 0, 2, 1].into());
+    let count = allocations(|| {
+        for source in [
+            KeySource::CLIENT_IP,
+            KeySource::Path,
+            KeySource::Uri,
+            KeySource::Host,
+            KeySource::Query("page".into()),
+            KeySource::Cookie("session".into()),
+            KeySource::Header("referer".into()),
+        ]
+        .iter()
+        {
+            assert!(key_of(source, &request, client).is_some(), "{source:?}");
+        }
+    });
+    // The three names of the sources themselves.
+    assert_eq!(count, 3);
 }
 
 #[test]

@@ -32,6 +32,7 @@ const WITHIN: &[(&str, &str)] = &[
     // Its tests read heads as the codec does.
     ("filter", "http1"),
     ("balance", "backend"),
+    ("balance", "message"),
     ("pool", "net"),
     ("relay", "net"),
     ("relay", "pool"),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use forebay::backend::{Address, Backend, Member};
+use forebay::backend::{Address, Backend, Member, Members};
 use forebay::config::{
     Conditions, FieldCondition, HostPattern, MethodCondition, PathPattern, ValuePattern,
 };
@@ -108,13 +108,13 @@ pub(crate) fn expression_specs(n_routes: usize) -> Vec<RouteSpec> {
 }
 
 /// `n_members` backends of one upstream.
-pub(crate) fn members(n_members: u64) -> Vec<Member> {
+pub(crate) fn members(n_members: u64) -> Members {
     let member = |id: u64| {
         let address = SocketAddr::from(([10, 0, (id >> 8) as u8, id as u8], 8080));
         let backend = Arc::new(Backend::new(id, Address::Tcp(address)));
-        Member { backend, authority: address.to_string().into() }
+        Member::new(backend, address.to_string())
     };
-    (1..=n_members).map(member).collect()
+    (1..=n_members).map(member).collect::<Vec<_>>().into()
 }
 
 /// A configuration with `n_routes` routes, ten paths on each host, and an upstream of `n_members` for each

@@ -1,8 +1,6 @@
 //! The only door to an upstream's members: what it does not yield cannot be picked.
 
-use std::sync::Arc;
-
-use super::{Backend, Member};
+use super::{Backend, Member, Members, Tier};
 
 /// Backends already tried for one request, so that a retry goes elsewhere. Bounded: further tries than
 /// [`Tried::MAX`] are not remembered.
@@ -35,17 +33,41 @@ impl Tried {
     }
 }
 
-/// The members of an upstream as one request may use them.
+/// The members of an upstream as one request may use them: not drained, not full, not tried, available, of the
+/// right tier.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidates<'a> {
-    members: &'a [Member],
+    members: &'a Members,
     tried: &'a Tried,
+    tier: Tier,
+    ignores_health: bool,
 }
 
 impl<'a> Candidates<'a> {
-    /// A view of `members` without those in `tried`.
-    pub fn new(members: &'a [Member], tried: &'a Tried) -> Self {
-        Candidates { members, tried }
+    /// A view of `members` without those in `tried`. Backups only if no primary is eligible.
+    #[inline]
+    pub fn new(members: &'a Members, tried: &'a Tried) -> Self {
+        Self::with(members, tried, false)
+    }
+
+    /// As [`Candidates::new`], whatever the backends' health: for an upstream that fails open.
+    pub fn ignoring_health(members: &'a Members, tried: &'a Tried) -> Self {
+        Self::with(members, tried, true)
+    }
+
+    #[inline]
+    fn with(members: &'a Members, tried: &'a Tried, ignores_health: bool) -> Self {
+        let mut candidates = Candidates { members, tried, tier: Tier::Primary, ignores_health };
+        if members.has_backups && !candidates.any() {
+            candidates.tier = Tier::Backup;
+        }
+        candidates
+    }
+
+    /// The tier that is asked.
+    #[inline]
+    pub fn tier(&self) -> Tier {
+        self.tier
     }
 
     /// Number of members, eligible or not: indexes run below it.
@@ -58,46 +80,100 @@ impl<'a> Candidates<'a> {
         self.members.is_empty()
     }
 
-    /// The backend at `index` if it is eligible for this request.
+    /// Whether any member is eligible.
+    pub fn any(&self) -> bool {
+        self.iter().next().is_some()
+    }
+
+    /// Every eligible member, in file order.
+    pub fn iter(self) -> impl Iterator<Item = &'a Member> {
+        (0..self.members.len()).filter_map(move |index| self.eligible(index))
+    }
+
+    /// The member at `index` if it is eligible for this request.
     #[inline]
-    pub fn eligible(&self, index: usize) -> Option<&'a Arc<Backend>> {
-        let backend = &self.members.get(index)?.backend;
-        if !self.tried.is_empty() && self.tried.contains(backend) {
+    pub fn eligible(&self, index: usize) -> Option<&'a Member> {
+        let member = self.members.get(index)?;
+        if !self.members.all_plain
+            && (member.tier != self.tier || member.weight == 0 || member.is_full())
+        {
             return None;
         }
-        Some(backend)
+        if !self.ignores_health && !member.backend.is_available() {
+            return None;
+        }
+        if !self.tried.is_empty() && self.tried.contains(&member.backend) {
+            return None;
+        }
+        Some(member)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::backend::{Address, Permit};
 
-    fn members(n: u64) -> Vec<Member> {
-        let member = |id| Member {
-            backend: Arc::new(Backend::new(id, Address::Unix(format!("/{id}").into()))),
-            authority: "x".into(),
-        };
-        (0..n).map(member).collect()
+    fn list(n: u64) -> Vec<Member> {
+        let backend = |id| Arc::new(Backend::new(id, Address::Unix(format!("/{id}").into())));
+        (0..n).map(|id| Member::new(backend(id), "x")).collect()
+    }
+
+    fn eligible(candidates: Candidates<'_>) -> Vec<u64> {
+        candidates.iter().map(|member| member.backend.id).collect()
     }
 
     #[test]
     fn what_was_tried_is_not_yielded_up_to_the_bound() {
-        let members = members(Tried::MAX as u64 + 1);
+        let members = Members::from(list(Tried::MAX as u64 + 1));
         let mut tried = Tried::default();
         assert!(tried.is_empty() && !tried.contains(&members[0].backend), "id 0 is not a blank");
         members.iter().for_each(|member| tried.insert(&member.backend));
         let candidates = Candidates::new(&members, &tried);
-        let eligible: Vec<usize> =
-            (0..=candidates.len()).filter(|index| candidates.eligible(*index).is_some()).collect();
-        assert_eq!(eligible, [Tried::MAX], "beyond the bound it is not remembered");
-        assert!(!candidates.is_empty());
+        assert_eq!(eligible(candidates), [Tried::MAX as u64], "beyond the bound it is forgotten");
+        assert!(candidates.eligible(candidates.len()).is_none() && !candidates.is_empty());
+    }
+
+    #[test]
+    fn drained_full_and_unavailable_ones_are_not_yielded() {
+        let mut list = list(4);
+        list[0].weight = 0;
+        list[1].max_connections = 1;
+        let members = Members::from(list);
+        let view = || Candidates::new(&members, &Tried::default()).iter().count();
+        let tried = Tried::default();
+        assert_eq!(eligible(Candidates::new(&members, &tried)), [1, 2, 3]);
+        let permit = Permit::try_acquire(&members[1]).expect("a place");
+        assert!(Permit::try_acquire(&members[1]).is_none());
+        members[2].backend.set_available(false);
+        assert_eq!(eligible(Candidates::new(&members, &tried)), [3]);
+        assert_eq!(eligible(Candidates::ignoring_health(&members, &tried)), [2, 3]);
+        drop(permit);
+        members[2].backend.set_available(true);
+        assert_eq!(view(), 3);
+    }
+
+    #[test]
+    fn backups_are_yielded_only_while_no_primary_is_eligible() {
+        let mut list = list(4);
+        list[1].tier = Tier::Backup;
+        list[3].tier = Tier::Backup;
+        let members = Members::from(list);
+        let tried = Tried::default();
+        assert_eq!(eligible(Candidates::new(&members, &tried)), [0, 2]);
+        members[0].backend.set_available(false);
+        assert_eq!(eligible(Candidates::new(&members, &tried)), [2]);
+        members[2].backend.set_available(false);
+        assert_eq!(eligible(Candidates::new(&members, &tried)), [1, 3]);
+        members[2].backend.set_available(true);
+        assert_eq!(eligible(Candidates::new(&members, &tried)), [2]);
     }
 
     #[test]
     fn a_permit_counts_for_as_long_as_it_lives() {
-        let members = members(1);
+        let members = list(1);
         let backend = &members[0].backend;
         let (first, second) = (Permit::acquire(backend), Permit::acquire(backend));
         assert_eq!((backend.in_flight(), first.backend().id), (2, 0));
@@ -105,5 +181,17 @@ mod tests {
         assert_eq!(backend.in_flight(), 1);
         drop(second);
         assert_eq!(backend.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_share_scales_the_weight_and_never_to_nothing() {
+        let mut list = list(1);
+        list[0].weight = 10;
+        let member = &list[0];
+        assert_eq!(member.effective_weight(), 10 << 16);
+        member.backend.set_share(0.5);
+        assert_eq!(member.effective_weight(), 5 << 16);
+        member.backend.set_share(-1.0);
+        assert_eq!(member.effective_weight(), 1);
     }
 }

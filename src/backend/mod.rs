@@ -6,14 +6,20 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
 mod candidates;
+mod latency;
+mod member;
+mod permit;
 
 pub use candidates::{Candidates, Tried};
+pub use latency::{FAILURE_FACTOR, Latency};
+pub use member::{Member, Members, Tier};
+pub use permit::{Outcome, Permit};
 
 /// Where a backend listens, after name resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +40,8 @@ impl fmt::Display for Address {
 }
 
 /// One address with live state, shared by all workers and by every snapshot that names it.
+///
+/// What moves with every request has cache lines of its own; the rest is read only, or nearly.
 #[derive(Debug)]
 pub struct Backend {
     /// Unique in this process, never reused: the key of the workers' pools.
@@ -42,53 +50,72 @@ pub struct Backend {
     pub address: Address,
     /// The address as text, for logs.
     pub label: Box<str>,
+    /// Whether it may get requests.
+    available: AtomicBool,
+    /// The part of its weight that holds, of [`Backend::SHARE_FULL`].
+    share: AtomicU32,
     /// Exchanges, tunnels and streams in use, over all workers.
     in_flight: CachePadded<AtomicU32>,
+    /// How long it takes to answer.
+    latency: CachePadded<Latency>,
 }
 
 impl Backend {
+    /// A share that leaves the weight as it is written.
+    pub const SHARE_FULL: u32 = 1 << 16;
+
     /// A backend nothing is known of.
     pub fn new(id: u64, address: Address) -> Self {
+        Self::known_since(id, address, Instant::now())
+    }
+
+    /// As [`Backend::new`], where the clock is not the system's: nothing will be told of it from before `epoch`.
+    pub fn known_since(id: u64, address: Address, epoch: Instant) -> Self {
         let label = address.to_string().into_boxed_str();
-        Backend { id, address, label, in_flight: CachePadded::default() }
+        Backend {
+            id,
+            address,
+            label,
+            available: AtomicBool::new(true),
+            share: AtomicU32::new(Self::SHARE_FULL),
+            in_flight: CachePadded::default(),
+            latency: CachePadded::new(Latency::new(epoch)),
+        }
     }
 
     /// Exchanges in use now, over all workers.
+    #[inline]
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
     }
-}
 
-/// A backend in one snapshot: the live state and what the operator wrote about it.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// The live state.
-    pub backend: Arc<Backend>,
-    /// The host name or address as configured, with its port: what `host = "backend"` sends.
-    pub authority: Box<str>,
-}
-
-/// The right to use a backend for one exchange; in-flight is counted for as long as it lives.
-#[derive(Debug)]
-pub struct Permit {
-    backend: Arc<Backend>,
-}
-
-impl Permit {
-    /// Takes a place at `backend`.
-    pub fn acquire(backend: &Arc<Backend>) -> Self {
-        backend.in_flight.fetch_add(1, Relaxed);
-        Permit { backend: Arc::clone(backend) }
+    /// How long it takes to answer, as far as a strategy wanted to know.
+    #[inline]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
     }
 
-    /// The backend to use.
-    pub fn backend(&self) -> &Arc<Backend> {
-        &self.backend
+    /// Whether it may get requests, by its health.
+    #[inline]
+    pub fn is_available(&self) -> bool {
+        self.available.load(Relaxed)
     }
-}
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.backend.in_flight.fetch_sub(1, Relaxed);
+    /// Takes it out of service, or back: for those who watch its health.
+    pub fn set_available(&self, available: bool) {
+        self.available.store(available, Relaxed);
+    }
+
+    /// The part of its weight that holds now, 0..=[`Backend::SHARE_FULL`].
+    #[inline]
+    pub fn share(&self) -> u32 {
+        self.share.load(Relaxed)
+    }
+
+    /// Sets the part of its weight that holds, 0.0..=1.0 (clamped): for a slow start. Even at 0.0 it gets a request
+    /// where no other backend can take it.
+    pub fn set_share(&self, share: f64) {
+        let share = (share.clamp(0.0, 1.0) * f64::from(Self::SHARE_FULL)) as u32;
+        self.share.store(share, Relaxed);
     }
 }

@@ -86,7 +86,7 @@ pub(super) fn upstream(upstream: &Upstream) -> Facets {
     };
     let max_requests = pool.max_requests.map_or("off".to_owned(), |max| max.to_string());
     vec![
-        ("balance", upstream.balance.clone()),
+        ("balance", upstream.balance.to_string()),
         ("host", host.to_owned()),
         (
             "pool",
@@ -111,8 +111,13 @@ pub(super) fn filter(filter: &Filter) -> Facets {
 }
 
 /// A backend, without its address.
-pub(super) fn backend(_backend: &Backend) -> Facets {
-    Facets::new()
+pub(super) fn backend(backend: &Backend) -> Facets {
+    let max_connections = backend.max_connections.map_or("off".to_owned(), |max| max.to_string());
+    vec![
+        ("weight", backend.weight.to_string()),
+        ("backup", backend.backup.to_string()),
+        ("max_connections", max_connections),
+    ]
 }
 
 /// A backend's address as it is configured.

@@ -257,7 +257,7 @@ fn as_json(config: &Config, explained: &Explanation) -> Value {
             json!({
                 "upstream": target.upstream,
                 "percent": target.percent,
-                "balance": written.map(|written| &written.balance),
+                "balance": written.map(|written| written.balance.strategy),
                 "backends": backends,
                 "place": place("upstream", &target.upstream),
             })

@@ -54,6 +54,11 @@ pub use template::Template;
 /// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
 pub const BALANCES: &[&str] = sections::BALANCES;
 
+/// The options that the strategy of this name takes in `balance = { … }`, besides `strategy` itself.
+pub fn balance_options(strategy: &str) -> &'static [&'static str] {
+    sections::balance_options(strategy)
+}
+
 /// The kinds that a filter can be; the registry in `crate::filter` has exactly these.
 pub const FILTER_KINDS: &[&str] = sections::FILTER_KINDS;
 

@@ -60,24 +60,8 @@ pub(crate) const PLANNED: &[Planned] = &[
     planned("upstream.NAME", "passive", "watch backends' answers"),
     planned("upstream.NAME", "breaker", "take failing backends out"),
     planned("upstream.NAME", "hedge", "race slow requests"),
-    planned("upstream.NAME.backends", "weight", "give a backend a larger share"),
-    planned("upstream.NAME.backends", "max_connections", "bound exchanges with one backend"),
     planned("upstream.NAME.backends", "slow_start", "raise the share of a new backend slowly"),
     planned("upstream.NAME.backends", "zone", "prefer backends that are near"),
-    planned("upstream.NAME.backends", "backup", "keep a backend for when no other is left"),
     planned("upstream.NAME.timeouts", "tcp_idle", "bound silent TCP connections"),
     planned("upstream.NAME.timeouts", "udp_idle", "bound silent UDP sessions"),
-];
-
-/// Strategies of the contract that this version does not have.
-pub(crate) const STRATEGIES: &[&str] = &[
-    "random",
-    "least_conn",
-    "p2c",
-    "peak_ewma",
-    "ip_hash",
-    "ring_hash",
-    "maglev",
-    "first",
-    "weighted",
 ];

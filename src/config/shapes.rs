@@ -246,7 +246,13 @@ pub(crate) static UPSTREAM: Shape = Shape {
 pub(crate) static UPSTREAM_BACKEND: Shape = Shape {
     name: "upstream.NAME.backends",
     example: "{ address = \"10.0.0.11:8080\" }",
-    keys: &["address"],
+    keys: &["address", "weight", "backup", "max_connections"],
+};
+
+pub(crate) static UPSTREAM_BALANCE: Shape = Shape {
+    name: "upstream.NAME.balance",
+    example: "balance = { strategy = \"ring_hash\", key = \"client_ip\" }",
+    keys: &["strategy", "key", "vnodes", "bounded_load", "fallback", "ipv4_mask", "ipv6_mask"],
 };
 
 pub(crate) static UPSTREAM_POOL: Shape = Shape {
@@ -299,6 +305,7 @@ pub(crate) const ALL: &[&Shape] = &[
     &TEST_EXPECT,
     &UPSTREAM,
     &UPSTREAM_BACKEND,
+    &UPSTREAM_BALANCE,
     &UPSTREAM_POOL,
     &UPSTREAM_TIMEOUTS,
 ];

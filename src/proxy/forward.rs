@@ -12,11 +12,11 @@ use super::exchange::Exchange;
 use super::held_back;
 use super::hold::Hold;
 use super::mirror;
+use super::pick;
 use super::response_headers;
 use super::timer::earlier;
 use crate::admit;
-use crate::backend::{Backend, Candidates, Permit};
-use crate::balance::Hint;
+use crate::backend::{Backend, Permit};
 use crate::config::ExchangeTimeouts;
 use crate::error::Reason;
 use crate::http1::{Expectation, Parsed, ResponseFacts, parse_response};
@@ -113,7 +113,7 @@ impl Connection {
         mirror::plan(self.worker(), exchange);
         for _ in 0..TRIES_MAX {
             let fresh = same.is_some();
-            let Some(permit) = same.take().or_else(|| self.pick(exchange)) else {
+            let Some(permit) = same.take().or_else(|| pick::pick(self.worker(), exchange)) else {
                 return Err(last);
             };
             if exchange.record.attempts > 0 {
@@ -123,11 +123,15 @@ impl Connection {
             exchange.record.backend = Some(permit.backend().clone());
             let failed = match self.attempt(exchange, permit.backend(), fresh).await {
                 Ok((connection, (facts, buffer, range))) => {
+                    pick::settle(&permit, exchange, Ok(exchange.response.status));
                     exchange.started = Some(Started { connection, permit, facts, buffer, range });
                     return Ok(());
                 }
                 Err(failed) => failed,
             };
+            if !matches!(failed.again, Again::OnNewConnection) {
+                pick::settle(&permit, exchange, Err(failed.reason));
+            }
             last = failed.reason;
             match failed.again {
                 Again::Never => return Err(last),
@@ -142,15 +146,6 @@ impl Connection {
             }
         }
         Err(last)
-    }
-
-    fn pick(&self, exchange: &Exchange) -> Option<Permit> {
-        let upstream = exchange.hold.as_ref()?.upstream()?;
-        let hint = Hint { worker: self.worker().index };
-        upstream
-            .balancer
-            .pick(Candidates::new(&upstream.members, &exchange.tried), hint)
-            .map(Permit::acquire)
     }
 
     async fn attempt(

@@ -25,6 +25,7 @@ mod held_back;
 mod hold;
 mod log_lines;
 mod mirror;
+mod pick;
 mod respond;
 mod response_headers;
 #[cfg(test)]

@@ -8,10 +8,10 @@ use super::entries::Routes;
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
 use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
-use crate::backend::{Address, Backend, Member};
-use crate::balance::STRATEGIES;
+use crate::backend::{Address, Backend, Member, Members, Tier};
+use crate::balance::Balance;
 use crate::config::{self, BackendAddress, Config};
-use crate::hash::{Map, Set};
+use crate::hash::{Map, Set, stable};
 use crate::log::Writer;
 use crate::pool;
 use crate::route::RouteTable;
@@ -194,7 +194,7 @@ fn members_of(
     let known = registry.upstreams.get(name);
     let mut members = Vec::with_capacity(upstream.backends.len());
     let mut live: Map<Address, Arc<Backend>> = Map::default();
-    let mut add = |address: Address, authority: &str| {
+    let mut add = |written: &config::Backend, address: Address, authority: &str| {
         if live.contains_key(&address) {
             return;
         }
@@ -202,23 +202,42 @@ fn members_of(
         let backend =
             adopted.unwrap_or_else(|| Arc::new(Backend::new(ids.backend(), address.clone())));
         live.insert(address, Arc::clone(&backend));
-        members.push(Member { backend, authority: authority.into() });
+        let member = Member::new(backend, authority);
+        members.push(Member {
+            identity: identity(&written.address, &member.backend.address),
+            weight: written.weight,
+            max_connections: written.max_connections.unwrap_or(Member::UNLIMITED),
+            tier: if written.backup { Tier::Backup } else { Tier::Primary },
+            ..member
+        });
     };
     for backend in &upstream.backends {
         match &backend.address {
-            BackendAddress::Tcp(address) => add(Address::Tcp(*address), &address.to_string()),
+            BackendAddress::Tcp(address) => {
+                add(backend, Address::Tcp(*address), &address.to_string());
+            }
             // A path is no authority; what HTTP clients of unix sockets commonly send is.
-            BackendAddress::Unix(path) => add(Address::Unix(path.clone()), "localhost"),
+            BackendAddress::Unix(path) => {
+                add(backend, Address::Unix(path.clone()), "localhost");
+            }
             BackendAddress::Name(host, port) => {
                 let authority = format!("{host}:{port}");
                 let key = HostPort { host: host.as_str().into(), port: *port };
                 for address in names.get(&key).map(|found| &**found).unwrap_or_default() {
-                    add(Address::Tcp(*address), &authority);
+                    add(backend, Address::Tcp(*address), &authority);
                 }
             }
         }
     }
     (members, live)
+}
+
+/// What strategies that hash know a member by: the address as configured, of a name's addresses each with it.
+fn identity(written: &BackendAddress, address: &Address) -> u64 {
+    match written {
+        BackendAddress::Name(host, port) => stable(format!("{host}:{port}={address}").as_bytes()),
+        BackendAddress::Tcp(_) | BackendAddress::Unix(_) => stable(address.to_string().as_bytes()),
+    }
 }
 
 fn build(
@@ -227,14 +246,14 @@ fn build(
     members: Vec<Member>,
     n_workers: usize,
 ) -> Result<Upstream, CompileError> {
-    let strategy =
-        STRATEGIES.iter().find(|strategy| strategy.name == upstream.balance).ok_or_else(|| {
-            CompileError::Unknown { what: "balance strategy", name: upstream.balance.clone() }
-        })?;
+    let members = Members::from(members);
+    let unknown =
+        |name: &str| CompileError::Unknown { what: "balance strategy", name: name.into() };
+    let balancer = Balance::build(&upstream.balance, &members, n_workers).map_err(unknown)?;
     Ok(Upstream {
         name: Arc::clone(name),
         members,
-        balancer: (strategy.build)(n_workers),
+        balancer,
         pool: pool::Policy::share(&upstream.pool, n_workers),
         host: upstream.host.clone(),
         timeouts: upstream.default_timeouts.overridden_by(&upstream.timeouts),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::backend::Member;
-use crate::balance::Balancer;
+use crate::backend::Members;
+use crate::balance::Balance;
 use crate::config::{
     AccessFormat, ClientIpHeader, ExchangeTimeouts, Host, Limits, ListenerTimeouts, PathPolicy,
     TrustedProxies,
@@ -109,9 +109,9 @@ pub struct Upstream {
     /// Its name.
     pub name: Arc<str>,
     /// Its members, resolved.
-    pub members: Vec<Member>,
+    pub members: Members,
     /// Chooses among them.
-    pub balancer: Arc<dyn Balancer>,
+    pub balancer: Balance,
     /// Keeping of idle connections: one worker's share.
     pub pool: pool::Policy,
     /// The Host that backends see.

@@ -216,9 +216,8 @@ fn ten_thousand_routes_and_backends_compile_without_a_quadratic_loop() {
             action: config::Action::Upstream(to),
             ..route.clone()
         });
-        let backend = config::Backend {
-            address: BackendAddress::Tcp(SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 80))),
-        };
+        let address = SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 80));
+        let backend = config::Backend::at(BackendAddress::Tcp(address));
         config
             .upstreams
             .entry(format!("u{}", n % 5_000))

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+mod balance;
 mod filter;
 mod route;
 mod test;
 
+pub use balance::*;
 pub use filter::*;
 pub use route::*;
 pub use test::*;
@@ -297,8 +299,8 @@ impl ExchangeTimeouts {
 /// `[upstream.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
-    /// Name of the strategy, one of `balance::STRATEGIES`.
-    pub balance: String,
+    /// `balance`.
+    pub balance: Balance,
     /// The backends, in file order; never empty.
     pub backends: Vec<Backend>,
     /// `pool`.
@@ -316,6 +318,22 @@ pub struct Upstream {
 pub struct Backend {
     /// Where it listens.
     pub address: BackendAddress,
+    /// Its share of requests, as against the other weights. 0 (drain: no new requests) to 1000. Default 1.
+    pub weight: u32,
+    /// Used only while no other is eligible. Default false.
+    pub backup: bool,
+    /// Exchanges and tunnels in use at once, over all workers; `None`: no bound. At least 1.
+    pub max_connections: Option<u32>,
+}
+
+impl Backend {
+    /// The largest weight.
+    pub const WEIGHT_MAX: u32 = 1000;
+
+    /// A backend about which nothing but the address is written.
+    pub fn at(address: BackendAddress) -> Self {
+        Backend { address, weight: 1, backup: false, max_connections: None }
+    }
 }
 
 /// A backend's address as configured.

@@ -12,6 +12,7 @@ use super::shapes;
 use super::source::Place;
 use super::tree::{Table, Value};
 
+mod balance;
 mod edits;
 mod filter;
 mod global;
@@ -23,8 +24,8 @@ mod timeouts;
 mod upstream;
 mod written;
 
+pub(crate) use balance::{BALANCES, options as balance_options};
 pub(crate) use filter::FILTER_KINDS;
-pub(crate) use upstream::BALANCES;
 pub(crate) use written::*;
 
 /// The largest limit on bodies.

@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 
 use super::super::defaults::BALANCE;
-use super::super::item::{Item, quoted, shown};
+use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{Backend, BackendAddress, ExchangeTimeouts, Host, Pool, Upstream};
+use super::super::schema::{
+    Backend, BackendAddress, Balance, ExchangeTimeouts, Host, Pool, Upstream,
+};
 use super::super::tree::Value;
-use super::super::{address, foreign, hosts, planned, shapes, unknown};
-use super::timeouts;
-
-/// The strategies that `balance` can name. `balance` is a storey above: a test there holds its registry to this.
-pub(crate) const BALANCES: &[&str] = &["round_robin"];
+use super::super::{address, hosts, shapes, unknown};
+use super::{balance, timeouts};
 
 /// The most backends of one upstream.
 const BACKENDS_MAX: usize = 10_000;
@@ -28,37 +27,13 @@ pub(super) fn read(
         .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     Upstream {
-        balance: section.read("balance", balance).unwrap_or_else(|| BALANCE.to_owned()),
+        balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
         backends: backends(section),
         pool: pool(section),
         host: section.read("host", host).unwrap_or(Host::Preserve),
         default_timeouts,
         timeouts,
     }
-}
-
-fn balance(item: Item<'_>) -> Option<String> {
-    if matches!(item.node.value, Value::Table(_)) {
-        item.not_built("a strategy with options", "write balance = \"round_robin\"");
-        return None;
-    }
-    let name = item.text()?;
-    if BALANCES.contains(&name) {
-        return Some(name.to_owned());
-    }
-    let accepted = format!("accepted now: {}", quoted(BALANCES));
-    if planned::STRATEGIES.contains(&name) {
-        item.not_built(&format!("balance = \"{name}\""), accepted);
-        return None;
-    }
-    let all = BALANCES.iter().chain(planned::STRATEGIES).copied();
-    let help = match foreign::strategy(name).or_else(|| unknown::closest(name, all)) {
-        Some(ours) if BALANCES.contains(&ours) => format!("write balance = \"{ours}\""),
-        Some(ours) => format!("here it is \"{ours}\", which is not built yet; {accepted}"),
-        None => accepted,
-    };
-    item.bad(format!("`{name}` is not a strategy"), help);
-    None
 }
 
 fn backends(section: &Section<'_>) -> Vec<Backend> {
@@ -74,34 +49,67 @@ fn backends(section: &Section<'_>) -> Vec<Backend> {
         let help = format!("accepted: 1 to {BACKENDS_MAX}, as in [\"10.0.0.11:8080\"]");
         item.bad(format!("`backends` has {} entries", items.len()), help);
     }
+    let n_written = items.len();
     let mut seen: HashMap<BackendAddress, _> = HashMap::new();
     let mut backends = Vec::with_capacity(items.len());
     for item in items {
-        let Some(address) = backend(section, item) else { continue };
-        if let Some(first) = seen.get(&address) {
+        let Some(backend) = backend(section, item) else { continue };
+        if let Some(first) = seen.get(&backend.address) {
             let message = format!("a backend of {} is written twice", section.title);
             let draft = Draft::error(Code::Duplicate, item.place(), message);
-            let draft = draft.help("keep one; for a larger share, a later version has `weight`");
+            let draft = draft.help("keep one; for a larger share write weight = 2");
             section.cx.report(draft.related(*first, "first written here"));
             continue;
         }
-        seen.insert(address.clone(), item.place());
-        backends.push(Backend { address });
+        seen.insert(backend.address.clone(), item.place());
+        backends.push(backend);
+    }
+    if backends.len() == n_written {
+        somebody_serves(section, item, &backends);
     }
     backends
 }
 
+/// There must be a primary, and one that is not drained.
+fn somebody_serves(section: &Section<'_>, item: Item<'_>, backends: &[Backend]) {
+    let title = &section.title;
+    if backends.is_empty() {
+        return;
+    }
+    if backends.iter().all(|backend| backend.backup) {
+        let help = "remove backup = true from those that are to be used first";
+        item.bad(format!("every backend of {title} is a backup"), help);
+    } else if backends.iter().filter(|backend| !backend.backup).all(|backend| backend.weight == 0) {
+        let what = match backends.iter().any(|backend| backend.backup) {
+            true => "every backend but the backups",
+            false => "every backend",
+        };
+        let help = "0 takes a backend out of service: give at least one a weight of 1 to 1000";
+        item.bad(format!("{what} of {title} has weight 0"), help);
+    }
+}
+
 /// A string, or a table with `address`.
-fn backend(section: &Section<'_>, item: Item<'_>) -> Option<BackendAddress> {
+fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
     if !matches!(item.node.value, Value::Table(_)) {
-        return address::backend(item);
+        return address::backend(item).map(Backend::at);
     }
     let section = section.open(item.node, &shapes::UPSTREAM_BACKEND, "a backend".to_owned())?;
     let Some(address) = section.item("address") else {
         section.missing("address", "write { address = \"10.0.0.11:8080\" }");
         return None;
     };
-    address::backend(address)
+    let weight = section.read("weight", |item| item.integer(0..=i64::from(Backend::WEIGHT_MAX)));
+    let backup = section.read("backup", Item::boolean);
+    let max_connections =
+        section.read("max_connections", |item| item.integer_or("off", 1..=i64::from(u32::MAX - 1)));
+    let backend = Backend::at(address::backend(address)?);
+    Some(Backend {
+        weight: weight.unwrap_or(backend.weight),
+        backup: backup.unwrap_or(backend.backup),
+        max_connections: max_connections.flatten(),
+        ..backend
+    })
 }
 
 fn pool(section: &Section<'_>) -> Pool {

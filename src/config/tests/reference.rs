@@ -34,7 +34,7 @@ fn load_reference(text: &str) -> Config {
 fn the_shipped_files_load_without_a_problem() {
     assert_eq!(load_file("forebay.toml").listeners.len(), 1);
     assert_eq!(load_file("example.toml").routes.len(), 2);
-    assert_eq!(load_file("reference.toml").upstreams.len(), 3);
+    assert_eq!(load_file("reference.toml").upstreams.len(), 5);
 }
 
 /// The lines of the reference that state a default: marked ones, and all values in `[defaults.*]`.

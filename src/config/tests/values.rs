@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::schema::{
-    AccessFormat, BackendAddress, Bind, ClientIpHeader, ForwardPath, Host, HostPattern, LogTarget,
-    PathPattern,
+    AccessFormat, BackendAddress, Balance, Bind, ClientIpHeader, ForwardPath, Host, HostPattern,
+    LogTarget, PathPattern,
 };
 use super::config;
 
@@ -25,7 +25,7 @@ fn the_smallest_configuration_is_complete_with_defaults() {
     assert_eq!(config.routes[0].path, PathPattern::Any);
     assert_eq!(config.routes[0].hosts, []);
     let upstream = &config.upstreams["app"];
-    assert_eq!(upstream.balance, "round_robin");
+    assert_eq!(upstream.balance, Balance::of("round_robin"));
     assert_eq!(upstream.host, Host::Preserve);
     assert_eq!(upstream.default_timeouts.connect, secs(3));
     assert_eq!(upstream.default_timeouts.total, None);

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::hold::Hold;
+use super::pick;
 use super::worker::Worker;
 use crate::admit::{self, Request};
-use crate::backend::{Backend, Candidates, Permit, Tried};
-use crate::balance::Hint;
+use crate::backend::Backend;
 use crate::http1::Framing;
 use crate::message::Known;
 use crate::snapshot::Upstream;
@@ -67,10 +67,7 @@ fn send(worker: &Rc<Worker>, exchange: &mut Exchange, planned: Planned) {
         return counters.mirrors_dropped.add(1);
     };
     counters.mirrors.add(1);
-    let tried = Tried::default();
-    let candidates = Candidates::new(&upstream.members, &tried);
-    let picked = upstream.balancer.pick(candidates, Hint { worker: worker.index });
-    let Some(permit) = picked.map(Permit::acquire) else {
+    let Some(permit) = pick::pick_for_copy(&upstream, worker, exchange) else {
         tracing::debug!(upstream = %upstream.name, "no backend for a mirrored request");
         return counters.mirrors_failed.add(1);
     };
