@@ -59,10 +59,10 @@
 //!
 //! # The life of a reload
 //! ```text
-//! read → check (every problem) → compile a draft that adopts live state by identity: same upstream and address
-//! → same Arc<Backend>; same bind → same socket → try every [[test]] on it → bind what is new on every worker → tell
-//! gates that go that they are retired → ONE store → drop what is gone: sockets, pools, at last the old snapshot, on
-//! the control thread
+//! read → check (every problem) → try every [[test]] → look names up → compile a draft that adopts live state by
+//! identity: same upstream and address → same Arc<Backend>; same bind → same socket → bind what is new on every
+//! worker → tell gates that go that they are retired → ONE store → drop what is gone: sockets, pools, at last the
+//! old snapshot, on the control thread
 //! ```
 //! Any failure before the store changes nothing. A gate is told before the store and keeps the last snapshot that
 //! knew it, so that a request in between still finds its listener.

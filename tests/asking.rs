@@ -105,6 +105,10 @@ fn a_404_names_what_came_near() {
     );
     let (_, out, _) = forebay(&["explain", &file, "GET", "http://shop.example:8080/apis"]);
     assert!(out.contains("another path: path_prefix /api"), "{out}");
+    let hint = "hint       no route has the path `/apis`; the one of `beta` is `/api`";
+    assert!(out.contains(hint), "{out}");
+    let (_, out, _) = forebay(&["explain", &file, "GET", "http://shop.example:8080/elsewhere"]);
+    assert!(!out.contains("hint"), "{out}");
 }
 
 #[test]
@@ -129,6 +133,7 @@ fn what_cannot_be_asked_is_a_clear_error() {
         (vec!["GET", "shop.example/x", "--listener", "web"], 2, "http://host[:port]/path"),
         (vec!["GET", "ftp://x:8080/", "--listener", "web"], 2, "http or https"),
         (vec!["GET", "http://x:8080/", "--listener", "nobody"], 2, "there are: \"web\""),
+        (vec!["GET /x HTTP/1.1\r\nx: y", "http://x:8080/"], 2, "is no method"),
         (vec!["GET", "http://x:8080/", "-H", "novalue"], 2, "name: value"),
         (vec!["GET", "http://x:8080/", "--from", "999.1.1.1"], 2, "invalid IP address"),
     ] {
@@ -216,6 +221,22 @@ fn a_plan_counts_requests_that_would_be_lost_and_routes_that_become_shadowed() {
     assert_eq!((&plan["replay"]["moved"], &plan["replay"]["lost"]), (&4.into(), &4.into()));
     let shadowed = plan["shadowed"].as_array().expect("a list");
     assert!(shadowed.iter().any(|s| s.to_string().contains("route.late")), "{out}");
+}
+
+#[test]
+fn a_log_of_another_listener_is_not_taken_for_good_news() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = written(directory.path(), "shop.toml", SHOP);
+    let other = log(4).replace("\"listener\":\"web\"", "\"listener\":\"edge\"");
+    let log = written(directory.path(), "access.jsonl", &other);
+    let (code, out, _) = forebay(&["plan", &file, &file, "--log", &log]);
+    assert!(
+        code == 0 && out.contains("0 requests of ") && out.contains("nothing to compare"),
+        "{out}"
+    );
+    let note =
+        "4 requests can be tried on neither configuration; the first: line 1: no listener edge";
+    assert!(out.contains(note), "{out}");
 }
 
 #[test]

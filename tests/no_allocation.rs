@@ -191,7 +191,8 @@ fn editing_fields_and_rewriting_prefixes_in_a_head_that_has_its_buffers_allocate
         request.set_target(&[b"/api/items?n=1"]);
         let mut cx = Context { facts, slot: &mut slot, scratch: &mut scratch };
         drop(headers.on_request(&mut request, &mut cx));
-        rewrite.apply(&mut request, &facts, &mut host, &mut scratch);
+        let rewritten = rewrite.apply(&mut request, b"", &facts, &mut host, &mut scratch);
+        assert!(rewritten.is_ok());
         assert_eq!(
             (request.target(), &host[..]),
             (&b"/v1/items?n=1"[..], &b"shop.example.internal"[..])

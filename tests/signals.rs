@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use forebay::config::{Bind, Source};
 use forebay::server::{Daemon, Options};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Names the configuration; set for the child only.
@@ -45,13 +47,21 @@ struct Process {
 
 impl Process {
     fn start(config: &Path) -> Process {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
+        Self::started(Self::spawn(config))
+    }
+
+    fn spawn(config: &Path) -> Child {
+        Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "the_child_of_the_other_tests_runs_a_daemon_and_prints_its_address"])
             .arg("--nocapture")
             .env(CONFIG, config)
             .stdout(Stdio::piped())
             .spawn()
-            .expect("a child");
+            .expect("a child")
+    }
+
+    /// Waits until it listens.
+    fn started(mut child: Child) -> Process {
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let mut lines: Box<dyn Iterator<Item = String>> =
             Box::new(output.lines().map_while(Result::ok));
@@ -207,4 +217,38 @@ fn hup_reloads_a_bad_file_changes_nothing_and_usr_signals_are_survived() {
     process.signal(Signal::TERM);
     let (status, _) = process.end();
     assert!(status.success(), "{status}");
+}
+
+/// The end of `pipe` to write to, once the daemon reads it.
+fn reading(pipe: &Path) -> fs::File {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let mut file = None;
+    until("the file to be read", || {
+        file = options.open(pipe).ok();
+        file.is_some()
+    });
+    file.expect("opened")
+}
+
+#[test]
+fn a_reload_asked_for_while_the_daemon_starts_does_not_end_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let backend = Backend::new();
+    let text = fs::read_to_string(config(directory.path(), backend.address())).expect("read");
+    let pipe = directory.path().join("pipe.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let child = Process::spawn(&pipe);
+    // It reads on until this is closed.
+    let mut writer = reading(&pipe);
+    kill_process(Pid::from_child(&child), Signal::HUP).expect("signalled");
+    writer.write_all(text.as_bytes()).expect("written");
+    drop(writer);
+    let process = Process::started(child);
+    // The reload was not forgotten.
+    reading(&pipe).write_all(text.as_bytes()).expect("written");
+    let client = process.get();
+    answer(backend.take(), "here");
+    assert!(response(client).ends_with("here"));
 }

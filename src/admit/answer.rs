@@ -7,21 +7,32 @@ use hyper::StatusCode;
 
 use super::Request;
 use super::filters::facts;
-use crate::config::{Redirect, Respond, Template, template::Part};
+use crate::config::{
+    Redirect, Respond, Template,
+    template::{Part, Variable},
+};
+use crate::error::Reason;
 use crate::filter::{self, Facts};
 use crate::message::{Known, RequestHead, ResponseHead, Version};
 use crate::snapshot::{Own, Policy};
 
 /// Writes a route's own answer to `response`; returns its body.
+///
+/// # Errors
+/// [`Reason::BadRequest`] for a redirect to the Host asked for where none was.
 pub(super) fn own(
     own: &Own,
     request: &mut Request,
     policy: &Policy,
     response: &mut ResponseHead,
-) -> Arc<[u8]> {
+) -> Result<Arc<[u8]>, Reason> {
     let facts = facts(request.client, (&request.host, &request.id), policy, "");
-    match own {
+    Ok(match own {
         Own::Redirect(redirect) => {
+            // Of `https:///path` a browser makes the path the host.
+            if facts.host.is_empty() && needs_host(&redirect.to) {
+                return Err(Reason::BadRequest);
+            }
             begin(response, redirect.status);
             let location = &mut request.scratch;
             write_location(redirect, &request.head, &facts, location);
@@ -37,7 +48,7 @@ pub(super) fn own(
             }
             Arc::clone(body)
         }
-    }
+    })
 }
 
 /// Writes a filter's answer to `response`; returns its body.
@@ -81,6 +92,11 @@ fn write_location(redirect: &Redirect, head: &RequestHead, facts: &Facts<'_>, ou
         let n_slashes = out.iter().take_while(|byte| **byte == b'/').count();
         out.drain(..n_slashes - 1);
     }
+}
+
+/// Whether the template has the Host asked for in it.
+fn needs_host(template: &Template) -> bool {
+    template.parts.iter().any(|part| matches!(part, Part::Variable(Variable::Host)))
 }
 
 /// Whether the template is written as `//host/…`.

@@ -7,7 +7,7 @@
 //!          split   which upstream
 //! pass     fields  hop-by-hop out, who asked in
 //!          filters each on_request, in order                                          | an answer | a wait
-//!          the route's own answer, or its rewrite → a backend is looked for
+//!          the route's own answer, or its rewrite → a backend is looked for          | 400
 //! ```
 
 mod answer;
@@ -75,6 +75,8 @@ pub enum Step {
     Forward,
     /// The response head is written, but for its framing; this is its body.
     Answer(Arc<[u8]>),
+    /// The request cannot be sent or answered as the route says.
+    Refuse(Reason),
     /// A filter waits; what comes of it is given to [`resume`].
     Wait(Pin<Box<dyn Future<Output = Resume>>>),
 }
@@ -84,6 +86,7 @@ impl fmt::Debug for Step {
         f.write_str(match self {
             Step::Forward => "Forward",
             Step::Answer(_) => "Answer",
+            Step::Refuse(_) => "Refuse",
             Step::Wait(_) => "Wait",
         })
     }
@@ -171,13 +174,19 @@ fn go_on(request: &mut Request, response: &mut ResponseHead, way: Way<'_>, flow:
         Flow::Wait(future) => return Step::Wait(future),
     }
     if let Action::Answer { own, .. } = &way.entry.action {
-        return Step::Answer(answer::own(own, request, way.policy, response));
+        return match answer::own(own, request, way.policy, response) {
+            Ok(body) => Step::Answer(body),
+            Err(reason) => Step::Refuse(reason),
+        };
     }
     if let Some(rewrite) = &way.entry.rewrite {
         let known = (&request.host[..], &request.id[..]);
         let facts = filters::facts(request.client, known, way.policy, "");
         let (host, scratch) = (&mut request.backend_host, &mut request.scratch);
-        rewrite.apply(&mut request.head, &facts, host, scratch);
+        let rewritten = rewrite.apply(&mut request.head, &request.path, &facts, host, scratch);
+        if let Err(reason) = rewritten {
+            return Step::Refuse(reason);
+        }
     }
     Step::Forward
 }

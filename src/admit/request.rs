@@ -33,7 +33,8 @@ pub struct Request {
     pub backend_host: Vec<u8>,
     /// The path that routes are matched with, where it is not the one received.
     pub(super) path: Vec<u8>,
-    /// Lower-case host without port, where [`Request::host`] must stay when the head is edited.
+    /// The Host asked for, lower case, without port, from the search for a route on where filters, a rewrite or an
+    /// answer of the route may want it; else its contents mean nothing.
     pub(super) host: Vec<u8>,
     /// Room for normalising and rendering; between calls its contents mean nothing.
     pub scratch: Vec<u8>,
@@ -67,10 +68,5 @@ impl Request {
                 buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
             }
         }
-    }
-
-    /// The Host asked for, lower case, without port; known once the route was found and it has use for it.
-    pub fn host(&self) -> &[u8] {
-        &self.host
     }
 }

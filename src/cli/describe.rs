@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{
     Action, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides, FieldCondition,
     Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern, Rewrite, Route,
-    SplitBy, Template, Upstream, ValuePattern,
+    SplitBy, Sticky, Template, Upstream, ValuePattern,
 };
 
 /// Keys with their values, those that were not written left out.

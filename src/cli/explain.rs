@@ -6,7 +6,7 @@ use super::describe;
 use super::{ExplainArguments, Outcome, complain, load, print};
 use crate::admit::status;
 use crate::admit::trial::{self, Explanation, Level, Share, Timeout};
-use crate::config::{Config, HostPattern, TestRequest};
+use crate::config::{Config, HostPattern, PathPattern, TestRequest};
 use crate::proxy::REFUSALS_MAX;
 use crate::route::Verdict;
 use crate::snapshot::compile_offline;
@@ -88,7 +88,8 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
         let code = status(reason).map_or_else(String::new, |status| format!("{status} "));
         sheet.line("refused", &format!("{code}{reason}"));
     }
-    if let Some(mistake) = mistaken_host(config, explained) {
+    let mistake = mistaken_host(config, explained).or_else(|| mistaken_path(config, explained));
+    if let Some(mistake) = mistake {
         sheet.line("hint", &mistake);
     }
     for target in &outcome.targets {
@@ -183,6 +184,38 @@ fn mistaken_host(config: &Config, explained: &Explanation) -> Option<String> {
     let closest = known.min_by_key(|name| distance(name))?;
     (distance(closest) <= 2)
         .then(|| format!("no route has the host `{}`; there is one for `{closest}`", outcome.host))
+}
+
+/// The path of a route whose host matches that is close to one that no route has.
+fn mistaken_path(config: &Config, explained: &Explanation) -> Option<String> {
+    let asked = &explained.outcome.path;
+    if explained.outcome.route.is_some() || asked.len() > COMPARED_BYTES_MAX {
+        return None;
+    }
+    let others = explained.verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::PathDiffers);
+    let near = others.filter_map(|(route, _)| {
+        let route = &config.routes[*route];
+        let (path, asked) = match &route.path {
+            PathPattern::Exact(path) => (path, asked.as_str()),
+            PathPattern::Prefix(path) => (path, first_segments(asked, path.matches('/').count())),
+            PathPattern::Any | PathPattern::Regex(_) => return None,
+        };
+        if path.len().abs_diff(asked.len()) > 2 {
+            return None;
+        }
+        let distance = strsim::damerau_levenshtein(&path.to_lowercase(), &asked.to_lowercase());
+        (distance <= 2 && distance + 1 < path.len()).then_some((distance, path, &route.name))
+    });
+    let (_, path, name) = near.min_by_key(|(distance, ..)| *distance)?;
+    Some(format!("no route has the path `{asked}`; the one of `{name}` is `{path}`"))
+}
+
+/// Longer paths are not compared with those of routes.
+const COMPARED_BYTES_MAX: usize = 256;
+
+/// `path` up to where its first `n` segments end.
+fn first_segments(path: &str, n: usize) -> &str {
+    path.match_indices('/').nth(n).map_or(path, |(end, _)| &path[..end])
 }
 
 /// Why each other route is not taken, in one line.

@@ -90,14 +90,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What was found at `place` (a key of [`Places`], as [`Test::place`] is) after the load, as an error with its
-    /// source line. Several at once: [`Loaded::problems_at`].
-    pub fn problem_at(&self, place: &str, message: &str, help: &str) -> Report {
-        let (place, message) = (place.to_owned(), message.to_owned());
-        self.problems_at([Finding { place, message, help: Some(help.to_owned()) }])
-    }
-
-    /// The findings as errors, in the order of the text, with the warnings of the load among them: all that is to
+    /// What was found after the load as errors with their source lines, in the order of the text, with the warnings of the load among them: all that is to
     /// be told when they refuse the configuration.
     pub fn problems_at(&self, findings: impl IntoIterator<Item = Finding>) -> Report {
         self.warnings.clone().and(self.origins.problems(findings))

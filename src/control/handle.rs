@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Builder;
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -28,6 +29,8 @@ use crate::snapshot::{Registry, Snapshot};
 #[derive(Debug)]
 pub struct Launch {
     settings: Settings,
+    /// Where signals are handled.
+    hang_up: Option<Signal>,
     ready: Ready,
     snapshot: Arc<ArcSwap<Snapshot>>,
 }
@@ -35,6 +38,12 @@ pub struct Launch {
 impl Launch {
     /// Reads, resolves, compiles and binds. Blocks; nothing stays bound when it fails.
     pub fn prepare(settings: Settings) -> Result<Self, ReloadError> {
+        let hang_up = match settings.handle_signals {
+            true => Some(signals::hang_up().map_err(|error| {
+                ReloadError::Io(format!("the HUP signal cannot be handled: {error}"))
+            })?),
+            false => None,
+        };
         let ready = prepare::prepare(&settings, &Basis::default())?;
         // A start is a reload from nothing: workers begin with this and never see it used.
         let nothing = Snapshot {
@@ -44,7 +53,7 @@ impl Launch {
             forwarding: ready.draft.snapshot.forwarding.clone(),
             access_log: None,
         };
-        Ok(Launch { settings, ready, snapshot: Arc::new(ArcSwap::from_pointee(nothing)) })
+        Ok(Launch { settings, hang_up, ready, snapshot: Arc::new(ArcSwap::from_pointee(nothing)) })
     }
 
     /// Workers that the configuration asks for.
@@ -83,10 +92,10 @@ impl Launch {
             watched: None,
         };
         let (started, starting) = blocking::sync_channel(1);
-        let ready = self.ready;
+        let (ready, hang_up) = (self.ready, self.hang_up);
         let thread = thread::Builder::new()
             .name("control".into())
-            .spawn(move || control_thread(controller, ready, inbox, &started))?;
+            .spawn(move || control_thread(controller, hang_up, ready, inbox, &started))?;
         match starting.recv() {
             Ok(Ok(())) => Ok(Handle { events, bound, wish, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
@@ -97,6 +106,7 @@ impl Launch {
 
 fn control_thread(
     mut controller: Controller,
+    hang_up: Option<Signal>,
     ready: Ready,
     inbox: mpsc::Receiver<Event>,
     started: &blocking::SyncSender<io::Result<()>>,
@@ -111,8 +121,8 @@ fn control_thread(
         }
     };
     let ended = runtime.block_on(async move {
-        if controller.settings.handle_signals
-            && let Err(error) = signals::forward(&controller.events)
+        if let Some(hang_up) = hang_up
+            && let Err(error) = signals::forward(hang_up, &controller.events)
         {
             let _ = started.send(Err(error));
             return None;

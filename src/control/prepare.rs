@@ -1,4 +1,4 @@
-//! The part of a start or reload that can fail: read, check, resolve, compile, try, bind. It blocks, so it runs on
+//! The part of a start or reload that can fail: read, check, try, resolve, compile, bind. It blocks, so it runs on
 //! a helper thread, and it changes nothing: what it returns is either stored as a whole or dropped.
 
 use std::fmt;
@@ -15,7 +15,9 @@ use crate::admit::trial;
 use crate::config::{self, Failure, Loaded, Source};
 use crate::hash::Set;
 use crate::net::{self, Listening};
-use crate::snapshot::{Draft, HostPort, Names, Registry, SocketId, compile, names_of};
+use crate::snapshot::{
+    Draft, HostPort, Names, Registry, SocketId, compile, compile_offline, names_of,
+};
 
 /// Reads and checks a configuration. Blocks.
 pub type Loader = Arc<dyn Fn(&Source) -> Result<Loaded, Failure> + Send + Sync>;
@@ -101,6 +103,15 @@ pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, Reloa
     for (file, mark) in &mut marks {
         *mark = before.get(file).copied().unwrap_or(*mark);
     }
+    // Before anything is asked, opened or bound.
+    if !config.tests.is_empty() {
+        let compiled =
+            compile_offline(config).map_err(|error| ReloadError::Io(error.to_string()))?;
+        let failed = trial::run_all(&compiled, config);
+        if !failed.is_empty() {
+            return Err(ReloadError::Problems(loaded.problems_at(failed)));
+        }
+    }
     let n_workers = basis.n_workers.unwrap_or_else(|| n_workers(config));
     let mut unknown = names_of(config);
     unknown.retain(|name| !basis.names.contains_key(name));
@@ -112,10 +123,6 @@ pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, Reloa
     }
     let draft = compile(config, &names, &basis.registry, basis.generation + 1, n_workers)
         .map_err(|error| ReloadError::Io(error.to_string()))?;
-    let failed = trial::run_all(&draft.snapshot, config);
-    if !failed.is_empty() {
-        return Err(ReloadError::Problems(loaded.problems_at(failed)));
-    }
     let mut listening = Vec::new();
     for wanted in draft.sockets.iter().filter(|wanted| !basis.open.contains(&wanted.socket)) {
         let bound = net::listen(&wanted.key.0, n_workers, wanted.backlog, &basis.own_ports)

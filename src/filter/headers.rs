@@ -64,6 +64,7 @@ impl Name {
             known,
             Known::Connection
                 | Known::ContentLength
+                | Known::Expect
                 | Known::Host
                 | Known::Http2Settings
                 | Known::KeepAlive
@@ -178,7 +179,15 @@ mod tests {
 
     #[test]
     fn what_frames_the_message_is_not_touched_even_if_it_was_written() {
-        let names = ["content-length", "transfer-encoding", "connection", "host", "upgrade", "te"];
+        let names = [
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "host",
+            "upgrade",
+            "te",
+            "expect",
+        ];
         let pairs = names.map(|name| (name, "0"));
         let received = &[("Host", "h"), ("Content-Length", "3")];
         assert_eq!(

@@ -6,6 +6,7 @@ use regex::bytes::Regex;
 use super::Facts;
 use super::render::{render, split_query};
 use crate::config::{self, template::Template};
+use crate::error::Reason;
 use crate::message::RequestHead;
 use crate::route::normalize;
 
@@ -46,35 +47,58 @@ impl Rewrite {
     /// other prefix on. The query stays, behind one that the expression wrote; the path begins with `/`
     /// whatever comes out. `*` (of OPTIONS) is left alone.
     ///
+    /// `matched` is the path that the route was found with, where it is not the target's: else a request would get
+    /// past its rewrite by another spelling.
+    ///
     /// Leaves in `host` the Host that backends are to see; empty: as their upstream says. Nothing is kept in
     /// `scratch`.
+    ///
+    /// # Errors
+    /// [`Reason::BadPath`] where the expression made a dot segment of what the client wrote.
     pub fn apply(
         &self,
         head: &mut RequestHead,
+        matched: &[u8],
         facts: &Facts<'_>,
         host: &mut Vec<u8>,
         scratch: &mut Vec<u8>,
-    ) {
+    ) -> Result<(), Reason> {
         host.clear();
         if let Some(template) = &self.host {
             render(template, head, facts, host);
             host.retain(|byte| may_stand_in_host(*byte));
         }
-        if head.target().starts_with(b"/") && self.rewrite_target(head.target(), scratch) {
+        if head.target().starts_with(b"/")
+            && self.rewrite_target(head.target(), matched, scratch)?
+        {
             head.set_target(&[scratch]);
         }
+        Ok(())
     }
 
     /// Leaves the new target in `out`; `false`: it stays as it is.
-    fn rewrite_target(&self, target: &[u8], out: &mut Vec<u8>) -> bool {
+    fn rewrite_target(
+        &self,
+        target: &[u8],
+        matched: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Reason> {
         out.clear();
         let (received_path, query) = split_query(target);
-        let replaced = self.regex.as_ref().and_then(|(from, to)| replace(from, to, received_path));
+        let matched = if matched.is_empty() { received_path } else { matched };
+        let replaced = self.regex.as_ref().and_then(|(from, to)| replace(from, to, matched));
         let replaced_path = replaced.as_deref().map(split_query);
+        if replaced_path.is_some_and(|(path, _)| has_dot_segment(path)) {
+            return Err(Reason::BadPath);
+        }
         let (path, own_query) = replaced_path.unwrap_or((received_path, b""));
-        let stripped = self.strip.as_ref().and_then(|prefix| strip(path, prefix));
+        let stripped = self.strip.as_ref().and_then(|prefix| match replaced {
+            Some(_) => strip(path, prefix),
+            // Merged slashes are seen in `matched` only.
+            None => strip(path, prefix).or_else(|| strip(matched, prefix)),
+        });
         if replaced.is_none() && stripped.is_none() && self.add.is_empty() {
-            return false;
+            return Ok(false);
         }
         out.extend_from_slice(&self.add);
         let rest = stripped.as_deref().unwrap_or(path);
@@ -92,7 +116,7 @@ impl Rewrite {
             }
             _ => out.extend_from_slice(query),
         }
-        true
+        Ok(true)
     }
 }
 
@@ -114,6 +138,32 @@ fn replace(from: &Regex, to: &[u8], path: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(target)
+}
+
+/// Whether a program that decodes `path` once more may find a dot segment in it, parameters left out.
+fn has_dot_segment(path: &[u8]) -> bool {
+    decoded(path).split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
+        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        matches!(name, b"." | b"..")
+    })
+}
+
+/// Every escape undone once.
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (mut out, mut rest) = (Vec::with_capacity(path.len()), path);
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let escape = match (first, after) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        if escape.is_some() {
+            rest = &after[2..];
+        }
+        out.push(escape.map_or(*first, |(high, low)| (high << 4 | low) as u8));
+    }
+    out
 }
 
 /// `%2F` and the like.

@@ -12,13 +12,18 @@ fn written(strip: &str, add: &str, regex: Option<(&str, &str)>) -> config::Rewri
 }
 
 fn sent(written: &config::Rewrite, target: &str) -> String {
+    tried(written, target, "").expect("no dot segments")
+}
+
+/// What is sent for `target` where the route was found with `matched`.
+fn tried(written: &config::Rewrite, target: &str, matched: &str) -> Result<String, Reason> {
     let rewrite = Rewrite::compile(written).expect("it compiles").expect("it changes something");
     let mut head = request("GET", target, &[]);
     let (mut host, mut scratch) = (Vec::new(), b"left over".to_vec());
-    rewrite.apply(&mut head, &FACTS, &mut host, &mut scratch);
+    rewrite.apply(&mut head, matched.as_bytes(), &FACTS, &mut host, &mut scratch)?;
     assert!(host.is_empty(), "no host was written");
     assert_eq!(head.received_target(), target.as_bytes());
-    String::from_utf8(head.target().to_vec()).expect("text")
+    Ok(String::from_utf8(head.target().to_vec()).expect("text"))
 }
 
 #[test]
@@ -92,6 +97,47 @@ fn an_expression_replaces_its_first_match_before_the_prefixes() {
 }
 
 #[test]
+fn no_spelling_of_a_path_gets_around_its_rewrite() {
+    let regex = Some(("^/app/(.*)$", "/public/$1"));
+    for (target, matched, expected) in [
+        ("/%61pp/x?q", "/app/x", "/public/x?q"),
+        ("/x/../app/y", "/app/y", "/public/y"),
+        ("//app/y", "/app/y", "/public/y"),
+    ] {
+        assert_eq!(
+            tried(&written("", "", regex), target, matched),
+            Ok(expected.into()),
+            "{target}"
+        );
+    }
+    for (target, matched, expected) in
+        [("//app/y", "/app/y", "/v1/y"), ("/a/..//app/y", "/app/y", "/v1/y")]
+    {
+        assert_eq!(tried(&written("/app", "/v1", None), target, matched), Ok(expected.into()));
+    }
+}
+
+#[test]
+fn an_expression_that_makes_a_dot_segment_refuses_the_request() {
+    for (from, to, target, fine) in [
+        ("^/f-(.*)$", "/data/$1", "/f-..", false),
+        ("^/f-(.*)$", "/data/$1", "/f-../x", false),
+        ("^/f-(.*)$", "/data/$1", "/f-.", false),
+        ("^/f-(.*)$", "/data/$1", "/f-..;a/x", false),
+        ("^/f-(.*)$", "/data/$1", "/f-...", true),
+        ("^/f-(.*)$", "/data/$1%2Fx", "/f-..", false),
+        ("^/f-(.*)$", "/data/%2e$1", "/f-.", false),
+        ("-", "", "/a/.-./b", false),
+        ("-", "", "/a/-b", true),
+        ("^/f/(.*)$", "/data?file=$1", "/f/..-", true),
+        ("^/(.*)/(.*)$", "/$1%2F$2", "/a/b", true),
+    ] {
+        let found = tried(&written("", "", Some((from, to))), target, "");
+        assert_eq!(found.is_ok(), fine, "{from} {to} {target}: {found:?}");
+    }
+}
+
+#[test]
 fn what_changes_nothing_is_not_there_and_a_broken_expression_is_told() {
     assert!(Rewrite::compile(&config::Rewrite::default()).expect("fine").is_none());
     assert!(Rewrite::compile(&written("", "", Some(("(", "")))).is_err());
@@ -111,7 +157,7 @@ fn the_host_is_rendered_from_what_was_received_and_holds_only_what_a_host_can() 
         let written = config::Rewrite { host, ..config::Rewrite::default() };
         let rewrite = Rewrite::compile(&written).expect("fine").expect("something");
         let (mut head, mut host) = (request("GET", "/received", &[]), b"old".to_vec());
-        rewrite.apply(&mut head, &FACTS, &mut host, &mut Vec::new());
+        rewrite.apply(&mut head, b"", &FACTS, &mut host, &mut Vec::new()).expect("no path");
         assert_eq!(host, expected.as_bytes(), "{template}");
         assert_eq!(head.target(), b"/received");
     }
@@ -130,7 +176,10 @@ proptest! {
         let written = written(&strip, &add, Some((&from, &to)));
         let Ok(Some(rewrite)) = Rewrite::compile(&written) else { return Ok(()) };
         let mut head = request("GET", &format!("{path}{query}"), &[]);
-        rewrite.apply(&mut head, &FACTS, &mut Vec::new(), &mut Vec::new());
+        let (mut host, mut scratch) = (Vec::new(), Vec::new());
+        let Ok(()) = rewrite.apply(&mut head, b"", &FACTS, &mut host, &mut scratch) else {
+            return Ok(());
+        };
         let target = head.target();
         prop_assert!(target.starts_with(b"/"));
         prop_assert!(target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#'));

@@ -113,6 +113,21 @@ impl Fields {
             .map(|field| self.value(field))
     }
 
+    /// The values of all live fields called `name` (lower case), which is `known`, in order.
+    #[inline]
+    pub fn all_named(&self, known: Known, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        // The two that stand for more than one name are compared.
+        let compared = matches!(known, Known::Other | Known::XForwarded);
+        let called = move |field: &&Field| {
+            field.known == known
+                && field.live
+                && (!compared
+                    || field.name_len as usize == name.len()
+                        && self.name(field).eq_ignore_ascii_case(name))
+        };
+        self.list.iter().filter(called).map(|field| self.value(field))
+    }
+
     /// Removes every live field for which `remove` answers true; it is given the entry and the name.
     #[inline]
     pub fn remove_if(&mut self, mut remove: impl FnMut(Known, &[u8]) -> bool) {

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::{After, Connection};
@@ -74,7 +74,7 @@ impl Connection {
             match exchange.download.poll_flush(cx, &self.stream, resources) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
-                Poll::Pending => return self.timer.poll(cx, deadline).map(|()| false),
+                Poll::Pending => return self.poll_slow(cx, exchange, deadline),
             }
             while !rest.is_empty() {
                 match self.stream.poll_write(cx, rest) {
@@ -84,7 +84,7 @@ impl Connection {
                         deadline = send_idle.map(|send_idle| Instant::now() + send_idle);
                     }
                     Poll::Ready(_) => return Poll::Ready(false),
-                    Poll::Pending => return self.timer.poll(cx, deadline).map(|()| false),
+                    Poll::Pending => return self.poll_slow(cx, exchange, deadline),
                 }
             }
             Poll::Ready(true)
@@ -94,6 +94,19 @@ impl Connection {
             (true, false) => After::Linger,
             (false, _) => After::Close,
         }
+    }
+
+    /// The client takes its time, at most until `deadline`: from here on only the policy is needed.
+    fn poll_slow(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        deadline: Option<Instant>,
+    ) -> Poll<bool> {
+        if let Some(hold) = &mut exchange.hold {
+            hold.unpin();
+        }
+        self.timer.poll(cx, deadline).map(|()| false)
     }
 }
 

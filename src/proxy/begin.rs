@@ -61,6 +61,7 @@ impl Connection {
         match step {
             Step::Forward => Ok(None),
             Step::Answer(body) => Ok(Some(self.give(exchange, body).await)),
+            Step::Refuse(reason) => Err(reason),
             Step::Wait(_) => Err(Reason::Internal),
         }
     }
@@ -117,6 +118,7 @@ impl Connection {
         let way = Way { forwarding, from, entry, policy };
         match admit::pass(request, &mut exchange.response, way) {
             Step::Forward => {}
+            Step::Refuse(reason) => return Err(reason),
             step => exchange.detour = Some(step),
         }
         Ok(())
@@ -176,15 +178,19 @@ impl Connection {
         if self.poll_gone_before_sending(cx, exchange) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
-        let (bound, total) =
-            (began + FILTERS_WAIT_MAX, total_deadline(exchange, timeouts(exchange).total));
-        let deadline = earlier(earlier(Some(bound), total), glance_before_sending(exchange));
-        self.timer.poll(cx, deadline).map(|()| {
-            Err(match total.is_some_and(|total| total <= bound) {
-                true => Reason::TotalTimeout,
-                false => Reason::FilterTimeout,
-            })
-        })
+        let total = total_deadline(exchange, timeouts(exchange).total);
+        let (at, reason) = filters_expiry(began, total);
+        let glance = glance_before_sending(exchange);
+        self.timer.poll(cx, earlier(Some(at), glance)).map(|()| Err(reason))
+    }
+}
+
+/// When filters that wait since `began` have waited too long, and what that is called.
+fn filters_expiry(began: Instant, total: Option<Instant>) -> (Instant, Reason) {
+    let bound = began + FILTERS_WAIT_MAX;
+    match total {
+        Some(total) if total <= bound => (total, Reason::TotalTimeout),
+        _ => (bound, Reason::FilterTimeout),
     }
 }
 
@@ -205,3 +211,7 @@ pub(super) fn client_reason(error: &PumpError) -> Reason {
         PumpError::Sink(_) => Reason::UpstreamReset,
     }
 }
+
+#[cfg(test)]
+#[path = "begin_tests.rs"]
+mod tests;

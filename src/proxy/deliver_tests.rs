@@ -3,18 +3,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::TcpListener;
 
 use super::*;
-use crate::config::{self, Source};
 use crate::filter::{Context as Cx, Filter, Flow, Wrap};
 use crate::message::{RequestHead, ResponseHead};
-use crate::metrics::Metrics;
-use crate::net::Peer;
-use crate::proxy::{Gate, Worker, serve};
-use crate::snapshot::{Names, Registry, compile};
+use crate::proxy::stage::Stage;
 
 /// Shouts: bodies in capitals, with a mark at the end. Notes what it saw of each response.
 #[derive(Debug, Default)]
@@ -64,35 +59,13 @@ struct Outcome {
     n_pooled: usize,
 }
 
-/// The worker behind one listener whose only route sends to `backend` through a [`Shout`].
-fn stage(
-    backend: &TcpListener,
-    shout: &Arc<Shout>,
-) -> (std::rc::Rc<Worker>, std::rc::Rc<Gate>, Arc<Metrics>) {
-    let address = backend.local_addr().expect("bound");
-    let text = format!(
-        "listener = [{{ bind = \"127.0.0.1:0\" }}]\nroute = [{{ upstream = \"u\" }}]\n\
-         [upstream.u]\nbackends = [\"{address}\"]\n"
-    );
-    let config = config::load(&Source::Text { name: "test".into(), text }).expect("good").config;
-    let draft = compile(&config, &Names::default(), &Registry::default(), 1, 1);
-    let mut snapshot = draft.expect("compiled").snapshot;
-    let (socket, listener) = &mut snapshot.listeners[0];
-    let filter: Arc<dyn Filter> = Arc::<Shout>::clone(shout);
-    Arc::get_mut(listener).expect("ours alone").entries[0].filters = Arc::new([filter]);
-    let (gate, metrics) = (Gate::new(*socket), Arc::new(Metrics::new(1)));
-    let current = Arc::new(ArcSwap::from_pointee(snapshot));
-    (Worker::new(0, current, Arc::clone(&metrics), 4), gate, metrics)
-}
-
 /// Sends `request`, to which the backend answers `reply` and, where `ends`, closes.
 async fn exchange(request: &str, reply: &str, ends: bool) -> Outcome {
     let backend = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let shout = Arc::new(Shout::default());
-    let (worker, gate, metrics) = stage(&backend, &shout);
-    let (ours, mut client) = UnixStream::pair().expect("a pair");
-    let serving =
-        serve(std::rc::Rc::clone(&worker), gate, Stream::Unix(ours), Peer::Unix, false, ());
+    let address = backend.local_addr().expect("bound");
+    let stage = Stage::new(&address.to_string(), Arc::new([Arc::<Shout>::clone(&shout)]));
+    let (serving, mut client) = stage.serve();
     let answering = async {
         let (mut peer, _) = backend.accept().await.expect("a connection");
         let (mut read, mut buffer) = (Vec::new(), [0; 1024]);
@@ -112,8 +85,8 @@ async fn exchange(request: &str, reply: &str, ends: bool) -> Outcome {
     };
     let ((), _kept, got) = tokio::join!(serving, answering, asking);
     let seen = std::mem::take(&mut *shout.seen.lock().expect("sound"));
-    let bytes_out = metrics.sum(|worker| &worker.bytes_out);
-    Outcome { got, seen, bytes_out, n_pooled: worker.pool.len() }
+    let bytes_out = stage.metrics.sum(|worker| &worker.bytes_out);
+    Outcome { got, seen, bytes_out, n_pooled: stage.worker.pool.len() }
 }
 
 const LAST: &str = "x-loud: 1\r\n";

@@ -21,8 +21,8 @@ pub(super) enum Hold {
         /// Its upstream in a later snapshot, if that came while the request waited for a backend.
         moved: Option<(Pinned, usize)>,
     },
-    /// The policy alone.
-    Policy(Arc<Policy>, pool::Policy),
+    /// The policy alone, and how connections to its upstream are kept, if it has one.
+    Policy(Arc<Policy>, Option<pool::Policy>),
 }
 
 impl Hold {
@@ -90,17 +90,15 @@ impl Hold {
     /// How connections to this upstream are kept.
     pub(super) fn pool(&self) -> Option<pool::Policy> {
         match self {
-            Hold::Policy(_, pool) => Some(*pool),
+            Hold::Policy(_, pool) => *pool,
             _ => self.upstream().map(|upstream| upstream.pool),
         }
     }
 
-    /// Lets go of the snapshot.
+    /// Lets go of the snapshot, once a route was found.
     pub(super) fn unpin(&mut self) {
-        if let (Hold::Pinned { .. }, Some(policy), Some(pool)) =
-            (&*self, self.policy_shared(), self.pool())
-        {
-            *self = Hold::Policy(Arc::clone(policy), pool);
+        if let (Hold::Pinned { .. }, Some(policy)) = (&*self, self.policy_shared()) {
+            *self = Hold::Policy(Arc::clone(policy), self.pool());
         }
     }
 }

@@ -30,6 +30,8 @@ mod pick;
 mod queue;
 mod respond;
 mod response_headers;
+#[cfg(test)]
+mod stage;
 mod timer;
 mod tunnel;
 mod worker;

@@ -23,7 +23,7 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
     match reason {
         Reason::BadRequest => ("Bad Request", "the request is malformed"),
         Reason::BadPath => ("Bad Request", "the path is ambiguous"),
-        Reason::NoRoute => ("Not Found", "no route matches this host and path"),
+        Reason::NoRoute => ("Not Found", "no route matches this request"),
         Reason::MethodRefused => ("Method Not Allowed", "this method is not served here"),
         Reason::HeaderTimeout => ("Request Timeout", "the request head took too long"),
         Reason::BodyTimeout => ("Request Timeout", "the request body stalled"),

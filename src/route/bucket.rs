@@ -68,4 +68,10 @@ impl Leaf {
         let first = *places.of(entries).first()?;
         Some(Leaf { first, rest: Places { start: places.start + 1, end: places.end } })
     }
+
+    /// Its routes, best first.
+    #[inline]
+    pub(super) fn entries<'a>(&'a self, entries: &'a [Entry]) -> impl Iterator<Item = &'a Entry> {
+        std::iter::once(&self.first).chain(self.rest.of(entries))
+    }
 }

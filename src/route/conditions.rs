@@ -10,8 +10,8 @@ use crate::config::{
 use crate::hash::Map;
 use crate::message::Known;
 
-use super::Subject;
-use super::values;
+use super::key::same;
+use super::{Subject, values};
 
 /// Compiled [`Conditions`]. All of them must hold.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Matcher {
 
 impl Methods {
     fn met(&self, method: &[u8]) -> bool {
-        self.methods.iter().any(|wanted| **wanted == *method) != self.negated
+        self.methods.iter().any(|wanted| equal(wanted, method)) != self.negated
     }
 }
 
@@ -169,10 +169,16 @@ impl Named {
     }
 }
 
+/// Most of what is compared here is short.
+#[inline]
+fn equal(wanted: &[u8], came: &[u8]) -> bool {
+    wanted.len() == came.len() && same(wanted, came)
+}
+
 impl Value {
     fn met(&self, value: &[u8]) -> bool {
         match self {
-            Value::Exact(wanted) => **wanted == *value,
+            Value::Exact(wanted) => equal(wanted, value),
             Value::Regex(regex) => regex.is_match(value),
             Value::Present => true,
         }

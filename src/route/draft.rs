@@ -142,7 +142,7 @@ impl<'a> Draft<'a> {
             bucket.priority_max = priorities.max().unwrap_or_default();
             table.buckets.push(bucket);
         }
-        table.paths = Paths::new(leaves, &table.seed);
+        table.paths = Paths::new(&leaves, &table.seed);
         let highest = table.buckets.iter().map(|bucket| bucket.priority_max).max();
         table.priority_max = highest.unwrap_or_default();
         Ok(table)

@@ -170,7 +170,7 @@ impl<'t, 's> Recorder<'t, 's> {
 impl Visitor for Recorder<'_, '_> {
     fn enter(&mut self, rank: HostRank, bucket: &Bucket) -> bool {
         self.host = rank;
-        let routes = self.table.entries(bucket.all).iter();
+        let routes = bucket.all.of(&self.table.entries).iter();
         self.reached.extend(routes.map(|entry| entry.route as usize));
         true
     }
@@ -182,7 +182,7 @@ impl Visitor for Recorder<'_, '_> {
     fn leaf(&mut self, path: PathRank, leaf: &Leaf) -> ControlFlow<()> {
         // Once it has its winner, nothing it is shown is above its floor.
         let _ = self.search.leaf(path, leaf);
-        for entry in std::iter::once(&leaf.first).chain(self.table.entries(leaf.rest)) {
+        for entry in leaf.entries(&self.table.entries) {
             let route = entry.route as usize;
             let conditions = self.table.conditions(entry);
             let unmet = conditions.and_then(|conditions| conditions.unmet(self.subject));

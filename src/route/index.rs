@@ -1,5 +1,5 @@
 //! Places of records by the hash of their key. The slots hold no keys, so that eight of them share a cache line and
-//! the index of a large table stays near. Used by `table` for hosts and by `paths`.
+//! the index of a large table stays near. Used by `table` for hosts.
 
 /// Open addressing over a power of two of slots, at most half of them taken. Made once, never changed.
 #[derive(Debug, Default)]
@@ -38,28 +38,42 @@ impl Index {
         Index { slots }
     }
 
-    /// The first thing that `record` yields of the places with this hash. It is asked for few others: those whose hash
-    /// has the same upper half.
-    #[inline]
-    pub(super) fn find<T>(
-        &self,
-        hash: u64,
-        mut record: impl FnMut(usize) -> Option<T>,
-    ) -> Option<T> {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut at = hash as usize & mask;
+    /// The places whose record may have this hash: few others, those whose hash has the same upper half.
+    #[inline(always)]
+    pub(super) fn find(&self, hash: u64) -> Found<'_> {
+        Found { slots: &self.slots, tag: (hash >> 32) as u32, at: hash as usize }
+    }
+
+    /// Whether nothing can be found.
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// Places where a record may stand.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    slots: &'a [Slot],
+    tag: u32,
+    at: usize,
+}
+
+impl Iterator for Found<'_> {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
         loop {
-            // There is none in an empty index; in any other one the mask holds `at` inside.
-            let slot = self.slots.get(at)?;
+            // There is none in an empty index; in any other one the mask holds it inside.
+            let slot = self.slots.get(self.at & self.slots.len().wrapping_sub(1))?;
+            self.at = self.at.wrapping_add(1);
             if slot.place == Slot::FREE {
                 return None;
             }
-            if slot.tag == (hash >> 32) as u32
-                && let Some(found) = record(slot.place as usize)
-            {
-                return Some(found);
+            if slot.tag == self.tag {
+                return Some(slot.place as usize);
             }
-            at = (at + 1) & mask;
         }
     }
 }
@@ -73,8 +87,8 @@ mod tests {
     #[test]
     fn nothing_is_found_in_an_empty_index() {
         for hash in [0, 1, u64::MAX] {
-            assert_eq!(Index::default().find(hash, Some), None);
-            assert_eq!(Index::new(&[]).find(hash, Some), None);
+            assert_eq!(Index::default().find(hash).next(), None);
+            assert_eq!(Index::new(&[]).find(hash).next(), None);
         }
     }
 
@@ -82,14 +96,10 @@ mod tests {
     fn records_of_one_hash_are_all_found_and_the_search_for_another_ends() {
         let records: Vec<(u64, u32)> = (0..100).map(|place| (u64::MAX, place)).collect();
         let index = Index::new(&records);
-        for place in 0..100usize {
-            assert_eq!(
-                index.find(u64::MAX, |other| (other == place).then_some(other)),
-                Some(place)
-            );
-        }
+        let found: Vec<usize> = index.find(u64::MAX).collect();
+        assert_eq!(found, (0..100).collect::<Vec<_>>());
         // The same slot, another tag: no record is asked for.
-        assert_eq!(index.find(u64::from(u32::MAX), Some), None);
+        assert_eq!(index.find(u64::from(u32::MAX)).next(), None);
     }
 
     #[test]
@@ -111,10 +121,10 @@ mod tests {
                 hashes.iter().zip(0..).map(|(hash, place)| (*hash, place)).collect();
             let index = Index::new(&records);
             for &(hash, place) in &records {
-                let found = index.find(hash, |found| (hashes[found] == hash).then_some(found));
+                let found = index.find(hash).find(|found| hashes[*found] == hash);
                 prop_assert_eq!(found, Some(place as usize));
             }
-            let found = index.find(other, |found| (hashes[found] == other).then_some(found));
+            let found = index.find(other).find(|found| hashes[*found] == other);
             prop_assert_eq!(found.is_some(), hashes.contains(&other));
         }
     }

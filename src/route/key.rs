@@ -1,5 +1,6 @@
 //! A host or a path of a table, kept inside the record that it leads to: finding the record and comparing its key
-//! touch the same memory. Used by `bucket` and `paths`.
+//! touch the same memory. Used by `bucket` and `paths`, and its
+//! comparison by `values` and `conditions` too.
 
 /// Longest key that is kept inside, in bytes: with its length, five words.
 pub(super) const KEY_INSIDE_MAX: usize = 38;
@@ -24,7 +25,7 @@ impl Key {
     }
 
     /// Whether it is `text`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is(&self, text: &[u8]) -> bool {
         match self {
             Key::Inside { len, bytes } => {
@@ -42,15 +43,26 @@ impl Default for Key {
     }
 }
 
-/// Whether two slices of one length are equal, word by word: for so few, a call into the C library costs more.
-#[inline]
-fn same(left: &[u8], right: &[u8]) -> bool {
-    // The last word overlaps the one before.
-    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<8>(), right.last_chunk::<8>()) {
-        let words = left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0);
-        return left_end == right_end && words.into_iter().all(|(left, right)| left == right);
+/// Whether two slices of one length are equal, by pieces that may overlap: for so few bytes, a call into the C library
+/// costs more.
+#[inline(always)]
+pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() > 32 {
+        left == right
+    } else {
+        same_ends::<16>(left, right)
+            .or_else(|| same_ends::<8>(left, right))
+            .or_else(|| same_ends::<4>(left, right))
+            .unwrap_or_else(|| left.iter().zip(right).all(|(left, right)| left == right))
     }
-    left.iter().zip(right).all(|(left, right)| left == right)
+}
+
+/// Whether the first `N` and the last `N` bytes are equal; `None` when there are less.
+#[inline(always)]
+fn same_ends<const N: usize>(left: &[u8], right: &[u8]) -> Option<bool> {
+    let first = left.first_chunk::<N>()? == right.first_chunk::<N>()?;
+    let last = left.last_chunk::<N>()? == right.last_chunk::<N>()?;
+    Some(first & last)
 }
 
 #[cfg(test)]

@@ -15,18 +15,26 @@ impl Lengths {
         self.mask |= 1 << length.min(LONG);
     }
 
+    /// How many there are, the long ones counted as one.
+    pub(super) fn len(self) -> u32 {
+        self.mask.count_ones()
+    }
+
     /// Whether there may be a key of this length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has(self, length: usize) -> bool {
         self.mask >> length.min(LONG) & 1 != 0
     }
 
     /// The lengths less than `bound` that may occur, the longest first; those from 63 on up to `longest`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn below(self, bound: usize, longest: usize) -> Below {
-        let mask = self.mask & ((1 << bound.min(LONG)) - 1);
-        let long = if longest < LONG { LONG } else { bound.min(longest + 1).max(LONG) };
-        Below { mask, long }
+        let short = self.mask & !(u64::MAX << bound.min(LONG));
+        let long = match self.mask >> LONG {
+            0 => LONG,
+            _ => bound.min(longest + 1).max(LONG),
+        };
+        Below { mask: short, long }
     }
 }
 
@@ -41,7 +49,7 @@ pub(super) struct Below {
 impl Iterator for Below {
     type Item = usize;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<usize> {
         if self.long > LONG {
             self.long -= 1;

@@ -16,7 +16,9 @@
 //! on `c`, all of them go to `c`.
 //!
 //! # Who does what
-//! `draft` sorts routes into the `bucket`s of their hosts and the leaves of their paths, `table` walks them,
+//! `draft` sorts routes into the `bucket`s of their hosts and the leaves of their paths, `table` walks them. A host leads
+//! to its bucket through an `index`; the leaves of all buckets stand in the slots of `paths`; `key` compares, `lengths`
+//! says what is not worth hashing,
 //! `expressions` are the paths that are regular expressions, `conditions` the rest of what a route asks, of the
 //! `values` that stand under a name; `explain` writes a walk down, in `words`.
 //!

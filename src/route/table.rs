@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::hash::Seed;
 
-use super::bucket::{Bucket, Leaf, PathRank, Places};
+use super::bucket::{Bucket, Leaf, PathRank};
 use super::conditions::Matcher;
 use super::draft::Draft;
 use super::index::Index;
@@ -122,29 +122,47 @@ impl RouteTable {
         visitor: &mut impl Visitor,
     ) -> ControlFlow<()> {
         let host = subject.host;
-        let hash = self.exact_hash(host);
-        if let Some((owner, bucket)) = self.bucket(&self.exact, hash, host) {
+        if !self.exact.is_empty()
+            && let Some((owner, bucket)) = self.bucket(&self.exact, self.exact_hash(host), host)
+        {
             self.walk_bucket(HostRank::Exact, owner, bucket, subject, visitor)?;
         }
+        self.walk_inexact(subject, visitor)
+    }
+
+    /// The part of the walk after the exact host.
+    #[inline(never)]
+    fn walk_inexact(&self, subject: &Subject<'_>, visitor: &mut impl Visitor) -> ControlFlow<()> {
+        let host = subject.host;
         // At least one byte and a dot stand before what follows a wildcard.
         let bound = host.len().saturating_sub(1);
-        for length in self.wildcard_lengths.below(bound, self.wildcard_bytes_max) {
-            let (before, suffix) = host.split_at(host.len() - length);
-            if before.ends_with(b".") {
-                let hash = self.wildcard_hash(suffix);
-                if let Some((owner, bucket)) = self.bucket(&self.wildcard, hash, suffix) {
-                    let rank = HostRank::Wildcard(length);
-                    self.walk_bucket(rank, owner, bucket, subject, visitor)?;
-                }
+        let wildcards = self.wildcard_lengths.below(bound, self.wildcard_bytes_max).map(Some);
+        for wildcard in wildcards.chain([None]) {
+            let (rank, found) = match wildcard {
+                Some(length) => (HostRank::Wildcard(length), self.wildcard(host, length)),
+                None => (HostRank::Any, self.any()),
+            };
+            if let Some((owner, bucket)) = found {
+                self.walk_bucket(rank, owner, bucket, subject, visitor)?;
             }
         }
-        match self.any.and_then(|any| Some((any, self.buckets.get(any as usize)?))) {
-            Some((any, bucket)) => {
-                let owner = Owner { bucket: any, hash: ANY_HASH };
-                self.walk_bucket(HostRank::Any, owner, bucket, subject, visitor)
-            }
-            None => ControlFlow::Continue(()),
+        ControlFlow::Continue(())
+    }
+
+    /// The bucket of the wildcard that the last `length` bytes of `host` are.
+    #[inline]
+    fn wildcard(&self, host: &[u8], length: usize) -> Option<(Owner, &Bucket)> {
+        let (before, suffix) = host.split_at_checked(host.len().checked_sub(length)?)?;
+        if !before.ends_with(b".") {
+            return None;
         }
+        self.bucket(&self.wildcard, self.wildcard_hash(suffix), suffix)
+    }
+
+    #[inline]
+    fn any(&self) -> Option<(Owner, &Bucket)> {
+        let bucket = self.any?;
+        Some((Owner { bucket, hash: ANY_HASH }, self.buckets.get(bucket as usize)?))
     }
 
     /// What the bucket of this exact host is found by.
@@ -160,15 +178,18 @@ impl RouteTable {
         !self.seed.hash(suffix)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bucket(&self, index: &Index, hash: u64, host: &[u8]) -> Option<(Owner, &Bucket)> {
-        index.find(hash, |place| {
-            let bucket = self.buckets.get(place).filter(|bucket| bucket.host.is(host))?;
-            Some((Owner { bucket: place as u32, hash }, bucket))
-        })
+        for place in index.find(hash) {
+            let bucket = self.buckets.get(place)?;
+            if bucket.host.is(host) {
+                return Some((Owner { bucket: place as u32, hash }, bucket));
+            }
+        }
+        None
     }
 
-    #[inline]
+    #[inline(always)]
     fn walk_bucket(
         &self,
         rank: HostRank,
@@ -186,9 +207,7 @@ impl RouteTable {
         {
             visitor.leaf(PathRank::Exact, leaf)?;
         }
-        // The lengths are those of all buckets, and the bucket's own only asked: what is hashed then does not wait for
-        // the bucket to come from memory.
-        for length in self.paths.lengths_up_to(path.len()) {
+        for length in self.paths.lengths_up_to(path.len(), bucket.prefix_lengths) {
             // A prefix ends before a slash or with the path.
             if path.get(length).is_none_or(|byte| *byte == b'/')
                 && bucket.prefix_lengths.has(length)
@@ -205,12 +224,6 @@ impl RouteTable {
             Some(leaf) => visitor.leaf(PathRank::Any, leaf),
             None => ControlFlow::Continue(()),
         }
-    }
-
-    /// The routes in `places`, best first when these are of one leaf.
-    #[inline]
-    pub(super) fn entries(&self, places: Places) -> &[Entry] {
-        places.of(&self.entries)
     }
 
     /// What a route asks besides host and path.
@@ -242,21 +255,30 @@ impl<'t, 's> Search<'t, 's> {
         self.best.map(|route| route as usize)
     }
 
-    /// Tries a route of a leaf: `false` when those after it in the leaf cannot win.
-    #[inline]
-    fn try_entry(&mut self, entry: &Entry) -> bool {
-        if !self.wants(entry.priority) {
-            return false;
+    /// A leaf whose best route has conditions: takes the first that is wanted and whose conditions hold.
+    #[inline(never)]
+    fn choose(&mut self, leaf: &Leaf) -> ControlFlow<()> {
+        for entry in leaf.entries(&self.table.entries) {
+            if !self.wants(entry.priority) {
+                break;
+            }
+            let conditions = self.table.conditions(entry);
+            if conditions.is_none_or(|conditions| conditions.unmet(self.subject).is_none()) {
+                return self.take(entry);
+            }
         }
-        if entry.conditions != Entry::UNCONDITIONAL
-            && let Some(conditions) = self.table.conditions(entry)
-            && conditions.unmet(self.subject).is_some()
-        {
-            return true;
-        }
+        ControlFlow::Continue(())
+    }
+
+    #[inline(always)]
+    fn take(&mut self, entry: &Entry) -> ControlFlow<()> {
         self.best = Some(entry.route);
         self.floor = i64::from(entry.priority);
-        false
+        // What follows in rank order wins only by its priority.
+        match entry.priority == self.table.priority_max {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 
@@ -271,19 +293,15 @@ impl Visitor for Search<'_, '_> {
         i64::from(priority) > self.floor
     }
 
-    #[inline]
+    #[inline(always)]
     fn leaf(&mut self, _: PathRank, leaf: &Leaf) -> ControlFlow<()> {
-        if self.try_entry(&leaf.first) {
-            for entry in self.table.entries(leaf.rest) {
-                if !self.try_entry(entry) {
-                    break;
-                }
-            }
-        }
-        // What follows in rank order wins only by its priority.
-        match self.floor == i64::from(self.table.priority_max) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        let first = &leaf.first;
+        if first.conditions != Entry::UNCONDITIONAL {
+            self.choose(leaf)
+        } else if self.wants(first.priority) {
+            self.take(first)
+        } else {
+            ControlFlow::Continue(())
         }
     }
 }

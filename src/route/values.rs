@@ -5,6 +5,8 @@ use std::cell::RefCell;
 
 use crate::message::{Fields, Known};
 
+use super::key::same;
+
 /// Memory that a thread keeps for decoded query values, in bytes: what the default limit on a request target lets in.
 pub(super) const DECODED_BYTES_KEPT: usize = 16 << 10;
 
@@ -14,43 +16,81 @@ thread_local! {
 }
 
 /// The values of all live fields called `name` (lower case), which is `known`, without white space around them.
+#[inline]
 pub(super) fn of_header<'a>(
     fields: &'a Fields,
     known: Known,
     name: &[u8],
 ) -> impl Iterator<Item = &'a [u8]> {
-    // These two stand for more than one name.
-    let ambiguous = matches!(known, Known::Other | Known::XForwarded);
-    fields
-        .iter()
-        .filter(move |(field, field_name, _)| {
-            *field == known && (!ambiguous || field_name.eq_ignore_ascii_case(name))
-        })
-        .map(|(_, _, value)| trim(value))
+    fields.all_named(known, name).map(trim)
 }
 
 /// The values of all cookies called `name`, of all Cookie fields, without the quotes around them.
+#[inline]
 pub fn of_cookie<'a>(fields: &'a Fields, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-    fields.all(Known::Cookie).flat_map(|value| value.split(|byte| *byte == b';')).filter_map(
-        move |pair| {
-            let pair = trim(pair);
-            let equals = memchr::memchr(b'=', pair)?;
-            (pair[..equals] == *name).then(|| unquote(&pair[equals + 1..]))
-        },
-    )
+    let pairs = fields.all(Known::Cookie).flat_map(|value| Pieces::new(value, b';'));
+    pairs.filter_map(move |pair| {
+        let (found, value) = trim_start(pair).split_at_checked(name.len())?;
+        let value = value.strip_prefix(b"=")?;
+        // A name with an equals sign is none, and would be found as the start of a value.
+        (same(found, name) && memchr::memchr(b'=', name).is_none())
+            .then(|| unquote(trim_end(value)))
+    })
 }
 
 /// The values of all parameters of `query` whose name is, once decoded, `name`. One without `=` has an empty value.
+#[inline]
 pub(super) fn of_parameter<'a>(query: &'a [u8], name: &[u8]) -> impl Iterator<Item = Encoded<'a>> {
-    let parameters = query.split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty());
-    parameters.filter_map(move |parameter| {
-        let equals = memchr::memchr(b'=', parameter);
-        let (found, value) = match equals {
-            Some(equals) => (&parameter[..equals], &parameter[equals + 1..]),
-            None => (parameter, &[][..]),
-        };
-        Encoded(found).is(name).then_some(Encoded(value))
+    let parameters = Pieces::new(query, b'&').filter(|parameter| !parameter.is_empty());
+    parameters.filter_map(move |parameter| match after(parameter, name)? {
+        [] => Some(Encoded(&[])),
+        [b'=', value @ ..] => Some(Encoded(value)),
+        _ => None,
     })
+}
+
+/// What follows in `text`, a part of a query, after that which stands for `start`; an equals sign only ends things. Most
+/// names differ in their first byte.
+#[inline]
+fn after<'a>(mut text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    for wanted in start {
+        let (byte, rest) = match text.first()? {
+            b'=' => return None,
+            _ => decode(text)?,
+        };
+        if byte != *wanted {
+            return None;
+        }
+        text = rest;
+    }
+    Some(text)
+}
+
+/// What stands between separators.
+#[derive(Debug)]
+struct Pieces<'a> {
+    rest: Option<&'a [u8]>,
+    separator: u8,
+}
+
+impl<'a> Pieces<'a> {
+    #[inline]
+    fn new(text: &'a [u8], separator: u8) -> Self {
+        Pieces { rest: Some(text), separator }
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let split = memchr::memchr(self.separator, rest).and_then(|at| rest.split_at_checked(at));
+        let (piece, after) = split.unwrap_or((rest, &[]));
+        self.rest = after.get(1..);
+        Some(piece)
+    }
 }
 
 /// A part of a query as received: `+` is a space, `%` with two hexadecimal digits a byte, any other `%` itself.
@@ -59,10 +99,10 @@ pub(super) struct Encoded<'a>(&'a [u8]);
 
 impl<'a> Encoded<'a> {
     /// Whether it is `text` once decoded.
+    #[inline]
     pub(super) fn is(self, text: &[u8]) -> bool {
         // Decoding never makes it longer.
-        self.0.len() >= text.len()
-            && if self.is_plain() { self.0 == text } else { self.bytes().eq(text.iter().copied()) }
+        self.0.len() >= text.len() && self.bytes().eq(text.iter().copied())
     }
 
     /// Calls `use_it` with the decoded bytes. Allocates only to grow a buffer that the thread keeps.
@@ -84,24 +124,29 @@ impl<'a> Encoded<'a> {
         memchr::memchr2(b'%', b'+', self.0).is_none()
     }
 
+    #[inline]
     fn bytes(self) -> impl Iterator<Item = u8> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            let (&first, after) = rest.split_first()?;
+            let (byte, after) = decode(rest)?;
             rest = after;
-            match (first, after) {
-                (b'+', _) => Some(b' '),
-                (b'%', [high, low, after @ ..]) => match hex(*high).zip(hex(*low)) {
-                    Some((high, low)) => {
-                        rest = after;
-                        Some(high << 4 | low)
-                    }
-                    None => Some(b'%'),
-                },
-                _ => Some(first),
-            }
+            Some(byte)
         })
     }
+}
+
+/// The first byte of a part of a query, decoded, and what follows.
+#[inline]
+fn decode(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (&first, after) = text.split_first()?;
+    Some(match (first, after) {
+        (b'+', _) => (b' ', after),
+        (b'%', [high, low, rest @ ..]) => match hex(*high).zip(hex(*low)) {
+            Some((high, low)) => (high << 4 | low, rest),
+            None => (b'%', after),
+        },
+        _ => (first, after),
+    })
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -109,8 +154,24 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Without the spaces and tabs around it.
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+#[inline]
+fn trim(value: &[u8]) -> &[u8] {
+    trim_end(trim_start(value))
+}
+
+/// Without the spaces and tabs before it.
+#[inline]
+fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Without the spaces and tabs after it.
+#[inline]
+fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
     value

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::entries::{Routes, defaults};
+use super::entries::Routes;
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
 use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
@@ -280,7 +280,7 @@ fn listener(
         limits: written.limits,
         path: written.path,
         timeouts: written.timeouts,
-        send_idle: defaults(config).overridden_by(&written.exchange_timeouts).send_idle,
+        send_idle: config.default_timeouts.overridden_by(&written.exchange_timeouts).send_idle,
         routes,
         entries,
     }

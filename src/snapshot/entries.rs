@@ -33,9 +33,6 @@ struct Shared {
     own: Option<Arc<Own>>,
 }
 
-/// `send_idle` where nothing says otherwise.
-pub(super) const SEND_IDLE_DEFAULT: std::time::Duration = std::time::Duration::from_secs(60);
-
 impl<'a> Routes<'a> {
     pub(super) fn new(
         config: &'a Config,
@@ -72,11 +69,8 @@ impl<'a> Routes<'a> {
         listener: &config::Listener,
     ) -> Result<(Arc<RouteTable>, Vec<RouteEntry>), CompileError> {
         let written = &self.config.routes;
-        let for_it = |route: &config::Route| {
-            route.listeners.is_empty() || route.listeners.contains(&listener.name)
-        };
         let kept: Vec<usize> =
-            (0..written.len()).filter(|&index| for_it(&written[index])).collect();
+            (0..written.len()).filter(|&index| written[index].is_on(&listener.name)).collect();
         let timeouts = self.config.upstreams.values().map(|upstream| {
             let so_far = upstream.default_timeouts.overridden_by(&listener.exchange_timeouts);
             so_far.overridden_by(&upstream.timeouts)
@@ -112,7 +106,7 @@ impl<'a> Routes<'a> {
             let known = upstream.map(|upstream| &self.upstreams[upstream].name);
             let base = match upstream {
                 Some(upstream) => timeouts[upstream],
-                None => defaults(self.config).overridden_by(&listener.exchange_timeouts),
+                None => self.config.default_timeouts.overridden_by(&listener.exchange_timeouts),
             };
             Arc::new(Policy {
                 listener: Arc::clone(name),
@@ -149,16 +143,6 @@ impl<'a> Routes<'a> {
             body_bytes_max: route.body_bytes.unwrap_or(listener.limits.body_bytes),
         })
     }
-}
-
-/// `[defaults.timeouts]`: every upstream carries them. Without one there is nothing to send to, and the
-/// documented default holds for our own answers.
-pub(super) fn defaults(config: &Config) -> ExchangeTimeouts {
-    let first = config.upstreams.values().next();
-    first.map_or(
-        ExchangeTimeouts { send_idle: Some(SEND_IDLE_DEFAULT), ..ExchangeTimeouts::off() },
-        |upstream| upstream.default_timeouts,
-    )
 }
 
 /// Every filter of the configuration, each built once.

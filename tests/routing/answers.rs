@@ -162,3 +162,14 @@ fn what_is_logged_names_the_route_and_no_upstream() {
         assert!(line["backend"].is_null(), "{line}");
     }
 }
+
+#[test]
+fn a_redirect_to_the_host_asked_for_needs_one() {
+    let a = backend("a");
+    let proxy = proxy(ROUTES, &[("a", &a)]);
+    for head in ["GET /old HTTP/1.0\r\n\r\n", "GET /old HTTP/1.1\r\nHost:\r\n\r\n"] {
+        let mut client = proxy.connect();
+        client.send(head);
+        assert_eq!(client.response().status(), 400, "{head:?}");
+    }
+}

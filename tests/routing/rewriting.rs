@@ -60,3 +60,39 @@ fn a_backend_sees_the_rewritten_host_and_is_told_the_one_asked_for() {
     assert_eq!(got.matches("\nhost: ").count(), 1, "{got}");
     assert!(got.contains("x-forwarded-host: shop.example\n"), "{got}");
 }
+
+#[test]
+fn a_rewrite_that_would_lead_out_of_its_directory_is_refused() {
+    let a = backend("a");
+    let routes = r#"
+        path = { merge_slashes = true, forward = "original" }
+        [[route]]
+        name = "files"
+        match = { path_prefix = "/files" }
+        rewrite = { regex = { from = "^/files/f-(.*)$", to = "/data/$1" } }
+        upstream = "a"
+        [[route]]
+        name = "app"
+        match = { path_prefix = "/app" }
+        rewrite = { strip_prefix = "/app", add_prefix = "/public" }
+        upstream = "a"
+    "#;
+    let proxy = proxy(routes, &[("a", &a)]);
+    let mut client = proxy.connect();
+    for (target, expected) in [
+        ("/files/f-..", None),
+        ("/files/f-../x", None),
+        ("/files/f-x", Some("/data/x")),
+        ("/%66iles/f-x", Some("/data/x")),
+        ("/x/../files//f-x", Some("/data/x")),
+        ("//app/x", Some("/public/x")),
+        ("/app/../app//x", Some("/public//x")),
+    ] {
+        let got = ask(&mut client, "GET", target, "");
+        assert_eq!(got.status(), if expected.is_some() { 200 } else { 400 }, "{target}");
+        let Some(expected) = expected else { continue };
+        let got = got.text();
+        let line = got.lines().nth(1).unwrap_or_default();
+        assert_eq!(line, format!("GET {expected} HTTP/1.1"), "{target}");
+    }
+}

@@ -31,3 +31,16 @@ fn a_failing_test_refuses_a_reload_at_its_line_and_the_old_configuration_stays()
     assert_eq!(ask(&mut client, "GET", "/api/z", "").status(), 200);
     assert_eq!(ask(&mut client, "GET", "/v2", "").status(), 404);
 }
+
+#[test]
+fn a_failing_test_refuses_before_anything_is_opened() {
+    let a = backend("a");
+    let services = [("a", &a)];
+    let proxy = Proxy::from_file(&with_test(ROUTE, "route = \"api\"", &services));
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("access.log");
+    let bad = with_test(ROUTE, "route = \"none\"", &services);
+    proxy.rewrite(&format!("[log]\naccess = {{ to = {:?} }}\n{bad}", log.display().to_string()));
+    proxy.reload().expect_err("refused");
+    assert!(!log.exists(), "the log of a refused configuration was opened");
+}

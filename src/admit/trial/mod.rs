@@ -124,10 +124,8 @@ pub fn explain(
     let mut verdicts = Vec::new();
     let outcome = attempt(snapshot, config, request, Some(&mut verdicts))?;
     let all = || config.routes.iter().enumerate();
-    let is_here = |route: &config::Route| {
-        route.listeners.is_empty() || route.listeners.contains(&outcome.listener)
-    };
-    let elsewhere = all().filter(|(_, route)| !is_here(route)).map(|(index, _)| index).collect();
+    let elsewhere = all().filter(|(_, route)| !route.is_on(&outcome.listener));
+    let elsewhere = elsewhere.map(|(index, _)| index).collect();
     let route = config.routes.iter().find(|route| Some(&route.name) == outcome.route.as_ref());
     let listener = config.listeners.iter().find(|listener| listener.name == outcome.listener);
     let upstream = outcome.targets.first().map(|target| target.upstream.as_str());
@@ -212,7 +210,8 @@ fn follow(
             outcome.answer = Some(answered(&mut request, &mut response, entry, policy, &body));
             outcome.targets.clear();
         }
-        _ => {
+        Step::Refuse(reason) => return Err(reason),
+        Step::Forward | Step::Wait(_) => {
             let upstream = entry.target(place.target).ok_or(Reason::Internal)?.upstream;
             outcome.backend_path = Some(text(request.head.target()));
             outcome.head = Some(head(&request, config, &snapshot.upstreams[upstream]));
@@ -233,11 +232,9 @@ fn note_subject(
     (outcome.host, outcome.path) = (text(subject.host), text(subject.path));
     let Some(verdicts) = verdicts else { return Ok(()) };
     // The listener's table was compiled from these, in this order.
-    let here = |(_, route): &(usize, &config::Route)| {
-        route.listeners.is_empty() || route.listeners.iter().any(|name| **name == *listener.name)
-    };
+    let all = config.routes.iter().enumerate();
     let routes: Vec<(usize, &config::Route)> =
-        config.routes.iter().enumerate().filter(here).collect();
+        all.filter(|(_, route)| route.is_on(&listener.name)).collect();
     let specs: Vec<RouteSpec> = routes.iter().map(|(_, route)| RouteSpec::from(*route)).collect();
     let explained = listener.routes.explain(&subject, &specs);
     verdicts.extend(explained.into_iter().map(|(index, verdict)| (routes[index].0, verdict)));

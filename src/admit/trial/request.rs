@@ -40,6 +40,10 @@ impl<'a> Url<'a> {
 
 /// The head of `request` as a client sends it.
 pub(super) fn bytes(request: &TestRequest, url: &Url<'_>) -> Result<Vec<u8>, TrialError> {
+    if request.method.is_empty() || !request.method.bytes().all(may_stand_in_method) {
+        let method = &request.method;
+        return Err(TrialError(format!("{method:?} is no method; write GET, POST or the like")));
+    }
     let mut out = format!("{} {} HTTP/1.1\r\n", request.method, url.target).into_bytes();
     let names_host = |(name, _): &(String, String)| name.eq_ignore_ascii_case("host");
     if !request.headers.iter().any(names_host) {
@@ -53,6 +57,11 @@ pub(super) fn bytes(request: &TestRequest, url: &Url<'_>) -> Result<Vec<u8>, Tri
     }
     out.extend_from_slice(b"\r\n");
     Ok(out)
+}
+
+/// RFC 9110, section 5.6.2: what a token is written with.
+fn may_stand_in_method(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// The listener that `request` means: the one it names, the only one, or the only one with the URL's port.

@@ -57,7 +57,6 @@ pub(super) fn effective(
     upstream: Option<&str>,
 ) -> Vec<Timeout> {
     let target = upstream.and_then(|name| config.upstreams.get(name));
-    let defaults = target.or(config.upstreams.values().next());
     let one = |(key, default, written): &Key| {
         let level_of = |kind: &str, name: &str| format!("{kind}.{name}.timeouts.{key}");
         let levels = [
@@ -78,7 +77,7 @@ pub(super) fn effective(
             let path = format!("defaults.timeouts.{key}");
             let known = config.places.contains_key(&path);
             let level = if known { Level::Defaults } else { Level::BuiltIn };
-            (level, defaults.and_then(|upstream| default(&upstream.default_timeouts)), path)
+            (level, default(&config.default_timeouts), path)
         });
         Timeout { key, value, level, place: config.places.get(&path).cloned() }
     };

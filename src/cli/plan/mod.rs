@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use self::replay::{Goes, Line, NO_ROUTE, REDACTED, Replay};
+use self::replay::{Line, NO_ROUTE, REDACTED, Replay, Tried};
 use super::{Outcome, PlanArguments, complain, load, print};
 use crate::admit::status;
 use crate::admit::trial;
@@ -93,7 +93,7 @@ fn replay_log(log: &Path, old: &Config, new: &Config) -> io::Result<Replay> {
 }
 
 /// Where the request of `line` goes under `config`.
-fn goes(snapshot: &Snapshot, config: &Config, line: &Line<'_>) -> Goes {
+fn goes(snapshot: &Snapshot, config: &Config, line: &Line<'_>) -> Tried {
     let path = line.path.as_deref().unwrap_or_default();
     let host = line.host.as_deref().unwrap_or_default();
     let is_recorded =
@@ -110,18 +110,18 @@ fn goes(snapshot: &Snapshot, config: &Config, line: &Line<'_>) -> Goes {
         listener: line.listener.as_deref().map(str::to_owned),
     };
     match trial::run(snapshot, config, &request) {
-        Ok(outcome) => match (outcome.route, outcome.refused) {
+        Ok(outcome) => Ok(match (outcome.route, outcome.refused) {
             (_, Some(Reason::NoRoute)) => NO_ROUTE.to_owned(),
             (_, Some(reason)) => status(reason)
                 .map_or_else(|| reason.to_string(), |status| format!("{status} {reason}")),
             (Some(route), None) => route,
             (None, None) => NO_ROUTE.to_owned(),
-        },
-        Err(error) => match &request.listener {
+        }),
+        Err(error) => Err(match &request.listener {
             Some(listener) if config.listeners.iter().all(|known| known.name != *listener) => {
                 format!("no listener {listener}")
             }
             _ => format!("not sent: {error}"),
-        },
+        }),
     }
 }

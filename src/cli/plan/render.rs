@@ -51,6 +51,7 @@ fn one(change: &Change, text: &mut String) {
 pub(super) fn replay(replay: &Replay, log: &str) -> String {
     let mut text = format!("\n{} of {log}: ", counted(replay.requests, "request"));
     let _ = match replay.moved {
+        0 if replay.requests == 0 => writeln!(text, "nothing to compare"),
         0 => writeln!(text, "all go where they went"),
         moved => writeln!(text, "{} elsewhere, {} 404", goes(moved), becomes(replay.lost)),
     };
@@ -77,6 +78,13 @@ pub(super) fn replay(replay: &Replay, log: &str) -> String {
     } else if replay.skipped > 0 {
         let _ =
             writeln!(text, "note: {} without a readable request", counted(replay.skipped, "line"));
+    }
+    if let Some(why) = &replay.first_untried {
+        let _ = writeln!(
+            text,
+            "note: {} can be tried on neither configuration; the first: {why}",
+            counted(replay.untried, "request"),
+        );
     }
     if !replay.unrecorded.is_empty() {
         let _ = writeln!(

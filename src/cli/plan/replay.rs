@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::config::Config;
 const MOVES_MAX: usize = 10_000;
 
 /// Bytes of a line; longer ones are skipped as unreadable.
-const LINE_BYTES_MAX: u64 = 1 << 20;
+const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Characters of an example that is shown.
 const EXAMPLE_CHARACTERS_MAX: usize = 100;
@@ -40,11 +41,18 @@ pub(super) const REDACTED: &str = "(redacted)";
 /// Where a request goes: a route's name, or why none.
 pub(super) type Goes = String;
 
+/// Where a request goes, or why that cannot be told: it is none, or there is no listener for it.
+pub(super) type Tried = Result<Goes, String>;
+
 /// What a log came to.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Replay {
     /// Requests that were run through both.
     pub(super) requests: u64,
+    /// Requests that could be tried on neither: nothing is said about them.
+    pub(super) untried: u64,
+    /// Why the first of them could not.
+    pub(super) first_untried: Option<String>,
     /// Of them, those that go elsewhere.
     pub(super) moved: u64,
     /// Of those, the ones that become 404.
@@ -75,23 +83,25 @@ pub(super) struct Move {
 /// The log cannot be read.
 pub(super) fn replay(
     mut log: impl BufRead,
-    mut old: impl FnMut(&Line<'_>) -> Goes,
-    mut new: impl FnMut(&Line<'_>) -> Goes,
+    mut old: impl FnMut(&Line<'_>) -> Tried,
+    mut new: impl FnMut(&Line<'_>) -> Tried,
 ) -> io::Result<Replay> {
     let mut replay = Replay::default();
     let mut moves: BTreeMap<(Goes, Goes), (u64, String)> = BTreeMap::new();
     let mut text = Vec::new();
     for number in 1.. {
-        text.clear();
-        if io::Read::take(&mut log, LINE_BYTES_MAX).read_until(b'\n', &mut text)? == 0 {
+        if !read_line(&mut log, &mut text)? {
             break;
+        }
+        if text.len() > LINE_BYTES_MAX {
+            replay.skip(number, &format!("longer than {LINE_BYTES_MAX} bytes"));
+            continue;
         }
         let line: Line<'_> = match serde_json::from_slice(&text) {
             Ok(line) => line,
             Err(_) if text.trim_ascii().is_empty() => continue,
             Err(error) => {
-                replay.skipped += 1;
-                replay.first_skipped.get_or_insert_with(|| format!("line {number}: {error}"));
+                replay.skip(number, &error);
                 continue;
             }
         };
@@ -99,8 +109,15 @@ pub(super) fn replay(
             replay.skipped += 1;
             continue;
         }
+        let (before, after) = match (old(&line), new(&line)) {
+            (Err(why), Err(_)) => {
+                replay.untried += 1;
+                replay.first_untried.get_or_insert_with(|| format!("line {number}: {why}"));
+                continue;
+            }
+            (before, after) => (either(before), either(after)),
+        };
         replay.requests += 1;
-        let (before, after) = (old(&line), new(&line));
         if before == after {
             continue;
         }
@@ -117,6 +134,31 @@ pub(super) fn replay(
     replay.moves = moves.into_iter().map(by_key).collect();
     replay.moves.sort_by_key(|one| std::cmp::Reverse(one.requests));
     Ok(replay)
+}
+
+fn either(tried: Tried) -> Goes {
+    tried.unwrap_or_else(|why| why)
+}
+
+impl Replay {
+    fn skip(&mut self, number: u64, why: &dyn fmt::Display) {
+        self.skipped += 1;
+        self.first_skipped.get_or_insert_with(|| format!("line {number}: {why}"));
+    }
+}
+
+/// Leaves the next line in `text`, without its end; of one that is too long, a byte more than is allowed. `false`:
+/// there is none.
+fn read_line(log: &mut impl BufRead, text: &mut Vec<u8>) -> io::Result<bool> {
+    text.clear();
+    let bytes_max = LINE_BYTES_MAX as u64 + 1;
+    if io::Read::take(&mut *log, bytes_max).read_until(b'\n', text)? == 0 {
+        return Ok(false);
+    }
+    match text.pop_if(|byte| *byte == b'\n') {
+        None if text.len() > LINE_BYTES_MAX => log.skip_until(b'\n').map(|_| true),
+        _ => Ok(true),
+    }
 }
 
 /// Where a request goes that no route takes.
@@ -163,17 +205,17 @@ mod tests {
         )
     }
 
-    fn by_path(line: &Line<'_>) -> Goes {
-        line.path.as_deref().unwrap_or_default().to_owned()
+    fn by_path(line: &Line<'_>) -> Tried {
+        Ok(line.path.as_deref().unwrap_or_default().to_owned())
     }
 
     #[test]
     fn moves_are_counted_the_most_frequent_first_with_an_example() {
         let log = [line("/a"), line("/b"), line("/b"), "broken\n".into(), "\n".into(), line("/c")];
-        let other = |line: &Line<'_>| match by_path(line).as_str() {
-            "/a" => NO_ROUTE.to_owned(),
-            "/b" => "else".to_owned(),
-            same => same.to_owned(),
+        let other = |line: &Line<'_>| match line.path.as_deref() {
+            Some("/a") => Ok(NO_ROUTE.to_owned()),
+            Some("/b") => Ok("else".to_owned()),
+            _ => by_path(line),
         };
         let replay = replay(log.concat().as_bytes(), by_path, other).expect("read");
         assert_eq!((replay.requests, replay.moved, replay.lost, replay.skipped), (4, 3, 1, 1));
@@ -186,9 +228,46 @@ mod tests {
     #[test]
     fn moves_beyond_the_bound_are_counted_together() {
         let log: String = (0..MOVES_MAX + 5).map(|n| line(&format!("/{n}"))).collect();
-        let replay = replay(log.as_bytes(), by_path, |_| "new".into()).expect("read");
+        let replay = replay(log.as_bytes(), by_path, |_| Ok("new".into())).expect("read");
         assert_eq!(replay.moves.len(), MOVES_MAX + 1);
         assert_eq!((&*replay.moves[0].old, replay.moves[0].requests), ("(others)", 5));
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_the_bound_and_a_longer_one_is_skipped_whole() {
+        let padded = |n: usize| {
+            let line = line("/a");
+            format!("{}{}\n", line.trim_end(), " ".repeat(n - line.len() + 1))
+        };
+        let longest = padded(LINE_BYTES_MAX);
+        for end in ["\n", ""] {
+            let log = [
+                longest.as_str(),
+                &padded(LINE_BYTES_MAX + 1),
+                &line("/b"),
+                longest.trim_end(),
+                end,
+            ];
+            let replay = replay(log.concat().as_bytes(), by_path, by_path).expect("read");
+            assert_eq!((replay.requests, replay.skipped), (3, 1));
+            assert_eq!(replay.first_skipped.as_deref(), Some("line 2: longer than 1048576 bytes"));
+        }
+    }
+
+    #[test]
+    fn what_can_be_tried_on_neither_is_not_said_to_stay_and_on_one_alone_has_moved() {
+        let log = [line("/a"), line("/b"), line("/c")].concat();
+        let unless = |paths: &'static [&'static str], why: &'static str| {
+            move |line: &Line<'_>| match by_path(line) {
+                Ok(path) if paths.contains(&path.as_str()) => Err(why.to_owned()),
+                other => other,
+            }
+        };
+        let (old, new) = (unless(&["/a"], "why"), unless(&["/a", "/b"], "no listener"));
+        let replay = replay(log.as_bytes(), old, new).expect("read");
+        assert_eq!((replay.requests, replay.untried, replay.moved), (2, 1, 1));
+        assert_eq!(replay.first_untried.as_deref(), Some("line 1: why"));
+        assert_eq!((&*replay.moves[0].old, &*replay.moves[0].new), ("/b", "no listener"));
     }
 
     #[test]

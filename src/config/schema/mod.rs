@@ -29,6 +29,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// `[reload]`.
     pub reload: Reload,
+    /// `[defaults.timeouts]`' exchange part.
+    pub default_timeouts: ExchangeTimeouts,
     /// `[[listener]]`, in file order; at least one, names and binds unique.
     pub listeners: Vec<Listener>,
     /// `[[route]]`, in file order, names unique; each names upstreams, listeners and filters that exist.

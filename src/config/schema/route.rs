@@ -36,6 +36,13 @@ pub struct Route {
     pub mirror: Option<Mirror>,
 }
 
+impl Route {
+    /// Whether the listener of this name serves it.
+    pub fn is_on(&self, listener: &str) -> bool {
+        self.listeners.is_empty() || self.listeners.iter().any(|name| name == listener)
+    }
+}
+
 /// One entry of `route.hosts`, lower case, without port or trailing dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {

@@ -14,6 +14,7 @@ const FIELDS_MAX: usize = 64;
 const TAKEN: &[&str] = &[
     "connection",
     "content-length",
+    "http2-settings",
     "keep-alive",
     "proxy-connection",
     "te",
@@ -77,6 +78,10 @@ fn writable(cx: &Cx, text: &str, place: Place, verb: &str) -> Option<String> {
         "content-length" | "transfer-encoding" => (
             "says where a message ends",
             "remove it; it is always that of the message which is sent",
+        ),
+        "expect" => (
+            "asks for an answer before the body is sent",
+            "remove it; what a client asked goes to the backend and back as it is",
         ),
         taken if TAKEN.contains(&taken) => {
             ("belongs to one connection", "remove it; each connection gets its own")

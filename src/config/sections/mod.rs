@@ -57,6 +57,7 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
     check::run(cx, &root, &all);
     mark(cx, &all);
     Config {
+        default_timeouts: exchange_defaults,
         global,
         log,
         telemetry,

@@ -72,7 +72,11 @@ fn what_has_no_name_is_found_by_the_one_it_gets() {
 fn a_test_that_fails_is_told_at_its_line() {
     let loaded = load_text(TEXT).expect("it is good");
     let test = &loaded.config.tests[1];
-    let report = loaded.problem_at(&test.place, "the route is `api`, not none", "see there");
+    let report = loaded.problems_at([Finding {
+        place: test.place.clone(),
+        message: "the route is `api`, not none".into(),
+        help: Some("see there".into()),
+    }]);
     assert!(report.has_errors());
     assert_eq!(
         plain(&report),

@@ -69,6 +69,14 @@ fn regex(rewrite: &Section<'_>) -> Option<RegexRewrite> {
         );
         return None;
     }
+    let path = to.split('?').next().unwrap_or_default();
+    if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        item.bad(
+            format!("the path {} has a dot segment", shown(to)),
+            "write the path that it leads to: a request whose rewritten path has one is refused",
+        );
+        return None;
+    }
     if text.starts_with('^') && !to.is_empty() && !to.starts_with(['/', '$']) {
         let message = "the path would not begin with `/`, for `from` matches its beginning";
         item.bad(message, format!("write to = \"/{to}\""));
