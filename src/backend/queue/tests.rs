@@ -203,6 +203,29 @@ fn a_place_that_the_first_may_not_use_goes_to_the_next_or_to_a_newcomer() {
 }
 
 #[test]
+fn a_choosy_one_at_the_head_holds_nobody_up() {
+    let world = World::new(2, 3);
+    let all = (0..6).map(|_| world.take());
+    let (first, second): (Vec<_>, Vec<_>) = all.partition(|permit| permit.backend().id == 0);
+    let mut tried = Tried::default();
+    tried.insert(&world.members[0].backend);
+    let mut choosy = world.join_after(tried);
+    // Three places at the backend that it may not use.
+    drop(first);
+    assert!(world.poll(&mut choosy).is_none());
+    let newcomer = || {
+        let waiter = Some(world.queue.join(N_MAX).expect("room"));
+        let mut client = Client { waiter, bell: Arc::default(), tried: Tried::default() };
+        world.poll(&mut client)
+    };
+    let served: Vec<_> = (0..3).filter_map(|_| newcomer()).collect();
+    assert_eq!(served.len(), 3, "nobody sleeps while a place is free");
+    assert!(newcomer().is_none());
+    drop(second);
+    assert_eq!(world.poll(&mut choosy).map(|permit| permit.backend().id), Some(1));
+}
+
+#[test]
 fn after_a_change_of_members_as_many_are_served_as_there_is_room_for() {
     let mut world = World::new(1, 1);
     let _held = world.take();

@@ -291,3 +291,28 @@ fn maul(rich: &str, cut_every: usize, change_every: usize) {
         }
     }
 }
+
+#[test]
+fn secrets_come_from_files_or_variables_are_watched_and_never_shown() {
+    let text = format!(
+        "{}sticky = {{ cookie = \"A\", ttl = \"off\", key = {{ file = \"keys/a\" }} }}\n\
+         [[listener]]\nname = \"more\"\nbind = \"127.0.0.1:81\"\n",
+        smallest().replace("[[listener]]\n", "[[listener]]\nname = \"http\"\n")
+    );
+    let (dir, main) = directory(&[("main.toml", &text), ("keys/a", "sixteen bytes or so\r\n")]);
+    let config = good(&main);
+    assert!(config.files.contains(&dir.path().join("keys/a")), "{:?}", config.files);
+    let sticky = config.upstreams["app"].sticky.as_ref().expect("it was written");
+    let key = sticky.key.as_ref().expect("a key");
+    assert_eq!((key.expose(), sticky.ttl), (&b"sixteen bytes or so"[..], None));
+    assert!(!format!("{config:?}").contains("sixteen"));
+    let by_variable = text.replace("{ file = \"keys/a\" }", "{ env = \"STICKY\" }");
+    fs::write(&main, by_variable).expect("written");
+    assert_eq!(good(&main).upstreams["app"].sticky, config.upstreams["app"].sticky);
+    for (n, is_right) in [(15, false), (16, true), (4096, true), (4097, false), (9000, false)] {
+        fs::write(&main, &text).expect("written");
+        fs::write(dir.path().join("keys/a"), "x".repeat(n)).expect("written");
+        let loaded = load_with(&Source::File(main.clone()), &env);
+        assert_eq!(loaded.is_ok(), is_right, "{n} bytes");
+    }
+}
