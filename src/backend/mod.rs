@@ -113,9 +113,10 @@ impl Backend {
         self.available.load(Relaxed)
     }
 
-    /// Takes it out of service, or back: for those who watch its health.
+    /// Takes it out of service, or back: for those who watch its health. Requests that wait for a place look again.
     pub fn set_available(&self, available: bool) {
         self.available.store(available, Relaxed);
+        self.queue.members_changed();
     }
 
     /// The part of its weight that holds now, 0..=[`Backend::SHARE_FULL`].

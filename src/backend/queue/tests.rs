@@ -248,7 +248,7 @@ fn nobody_waits_for_what_cannot_come() {
     let _held = world.take();
     let mut client = world.join();
     world.members[0].backend.set_available(false);
-    world.queue.members_changed();
+    assert_eq!(client.n_woken(), 1);
     assert!(matches!(world.poll_at(&mut client, 0), Poll::Ready(Waited::Hopeless)));
 }
 
