@@ -33,6 +33,7 @@ pub(super) fn identify(
     rng: &mut Rng,
 ) {
     let fields = &request.head.fields;
+    request.trusted = from.trusted;
     request.client = match from.trusted {
         true => client::client_behind(
             &forwarding.trusted,

@@ -126,6 +126,7 @@ fn subject(request: &mut Request) -> Result<Subject<'_>, Reason> {
         method: request.head.method(),
         fields: &request.head.fields,
         client: request.client,
+        trusted: request.trusted,
     })
 }
 

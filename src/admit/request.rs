@@ -25,6 +25,8 @@ pub struct Request {
     pub facts: RequestFacts,
     /// Who asks, by the trust rules; `None` on a unix socket that nobody vouches for.
     pub client: Option<IpAddr>,
+    /// Whether the peer is believed about those before it.
+    pub(super) trusted: bool,
     /// The request id: made here, or believed.
     pub id: Vec<u8>,
     /// An upgrade is asked of the backend.
@@ -49,7 +51,7 @@ impl Request {
     pub fn clear(&mut self) {
         self.head.clear();
         self.facts = RequestFacts::default();
-        self.client = None;
+        (self.client, self.trusted) = (None, false);
         self.upgrade = false;
         self.n_passed = 0;
         self.slots.clear();

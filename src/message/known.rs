@@ -82,6 +82,20 @@ impl Known {
 }
 
 impl Known {
+    /// Whether it tells of those who passed the request on: said by anybody, true only of a trusted peer.
+    #[inline]
+    pub fn tells_of_forwarding(self) -> bool {
+        matches!(
+            self,
+            Known::Forwarded
+                | Known::XForwarded
+                | Known::XForwardedFor
+                | Known::XForwardedHost
+                | Known::XForwardedProto
+                | Known::XRealIp
+        )
+    }
+
     /// Applications behind CGI and its heirs cannot tell `X_Forwarded_For` from `X-Forwarded-For`: whoever
     /// may not say the one may not say the other.
     #[cold]

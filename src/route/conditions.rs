@@ -127,7 +127,7 @@ fn client_met(wanted: &ClientIpCondition, subject: &Subject<'_>) -> bool {
 
 impl Header {
     fn met(&self, subject: &Subject<'_>) -> bool {
-        let mut values = values::of_header(subject.fields, self.known, &self.named.name);
+        let mut values = values::of_header(subject, self.known, &self.named.name);
         values.any(|value| self.named.value.met(value)) != self.named.negated
     }
 }

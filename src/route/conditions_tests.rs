@@ -103,7 +103,7 @@ fn one_of_the_live_header_values_of_any_case_of_the_name_suffices() {
         ("Cookie", "a=1"),
     ]);
     fields.remove_if(|_, name| name == b"X-Gone");
-    let subject = Subject { fields: &fields, ..Subject::get(b"", b"/") };
+    let subject = Subject { fields: &fields, trusted: true, ..Subject::get(b"", b"/") };
     for (name, text, expected) in [
         ("x-version", "=v1", true),
         ("x-version", "=v2", true),
@@ -225,4 +225,23 @@ fn an_expression_that_is_none_is_told() {
         .expect_err("parentheses do not pair up");
     assert_eq!(pattern, "a)(b");
     assert!(!why.is_empty());
+}
+
+#[test]
+fn what_tells_of_forwarding_is_seen_only_from_a_trusted_peer() {
+    let into = |field| Conditions { headers: vec![field], ..Conditions::default() };
+    for name in [
+        "x-forwarded-proto",
+        "x-forwarded-for",
+        "x-real-ip",
+        "forwarded",
+        "x_forwarded_host",
+        "x-other",
+    ] {
+        let fields = fields(&[(name, "said")]);
+        for trusted in [false, true] {
+            let subject = Subject { fields: &fields, trusted, ..Subject::get(b"", b"/") };
+            check(into, &subject, (name, "=said"), trusted || name == "x-other");
+        }
+    }
 }

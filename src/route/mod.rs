@@ -99,6 +99,9 @@ pub struct Subject<'a> {
     /// Who asks, by the trust rules; an IPv4 address inside an IPv6 one is written as the former. `None`: it has no
     /// address.
     pub client: Option<IpAddr>,
+    /// Whether fields that tell of forwarding ([`crate::message::Known::tells_of_forwarding`]) are believed. Where not, no condition
+    /// sees them, as no backend does.
+    pub trusted: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -106,7 +109,7 @@ impl<'a> Subject<'a> {
     pub fn get(host: &'a [u8], path: &'a [u8]) -> Self {
         static NO_FIELDS: Fields = Fields::new();
         let (query, method, fields) = (&[][..], &b"GET"[..], &NO_FIELDS);
-        Subject { host, path, query, method, fields, client: None }
+        Subject { host, path, query, method, fields, client: None, trusted: false }
     }
 }
 

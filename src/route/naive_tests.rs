@@ -285,6 +285,7 @@ proptest! {
                 method: request.method.as_bytes(),
                 fields: &fields,
                 client: request.client,
+                trusted: true,
             };
             let winner = table.find(&subject);
             prop_assert_eq!(winner, naive(&specs, request), "{:?}", request);

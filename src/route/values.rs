@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use crate::message::{Fields, Known};
 
+use super::Subject;
 use super::key::same;
 
 /// Memory that a thread keeps for decoded query values, in bytes: what the default limit on a request target lets in.
@@ -15,14 +16,16 @@ thread_local! {
     static DECODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The values of all live fields called `name` (lower case), which is `known`, without white space around them.
+/// The values of all live fields called `name` (lower case), which is `known`, without white space around them. None
+/// of those that tell of forwarding, if the peer is not trusted.
 #[inline]
 pub(super) fn of_header<'a>(
-    fields: &'a Fields,
+    subject: &Subject<'a>,
     known: Known,
     name: &[u8],
 ) -> impl Iterator<Item = &'a [u8]> {
-    fields.all_named(known, name).map(trim)
+    let believed = subject.trusted || !known.tells_of_forwarding();
+    subject.fields.all_named(known, name).take_while(move |_| believed).map(trim)
 }
 
 /// The values of all cookies called `name`, of all Cookie fields, without the quotes around them.

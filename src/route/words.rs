@@ -26,7 +26,7 @@ pub(super) fn unmet(which: Which, wanted: &Conditions, subject: &Subject<'_>) ->
         Which::Header(index) => {
             let field = &wanted.headers[index];
             let known = Known::of(field.name.as_bytes());
-            let values = values::of_header(subject.fields, known, field.name.as_bytes());
+            let values = values::of_header(subject, known, field.name.as_bytes());
             (self::field("header", field), shown(values.map(quoted)))
         }
         Which::Query(index) => {

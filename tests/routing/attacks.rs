@@ -1,6 +1,6 @@
 //! Ways around a route: spellings of a path and a Host that another program might read differently.
 
-use super::{backend, proxy};
+use super::{ask, backend, proxy, text};
 use crate::support::Proxy;
 
 const ROUTES: &str = r#"
@@ -101,4 +101,28 @@ fn no_spelling_of_a_host_gets_around_its_route() {
     // An absolute target's authority is the one that counts.
     assert_eq!(status(&proxy, "http://VAULT.example:80/", "test"), 401);
     assert_eq!(status(&proxy, "http://x@vault.example/", "test"), 400);
+}
+
+#[test]
+fn what_a_client_says_of_those_before_it_opens_no_route() {
+    let a = backend("a");
+    let routes = r#"
+        [[route]]
+        name = "secure"
+        match = { headers = { x-forwarded-proto = "https" } }
+        respond = { status = 202 }
+        [[route]]
+        name = "rest"
+        upstream = "a"
+    "#;
+    let said = |proxy: &Proxy| {
+        ask(&mut proxy.connect(), "GET", "/", "x-forwarded-proto: https\r\n").status()
+    };
+    assert_eq!(said(&proxy(routes, &[("a", &a)])), 200, "nobody is trusted");
+    let trusting = text(routes, &[("a", &a)]).replacen(
+        "[global]",
+        "[global]\ntrusted_proxies = [\"127.0.0.1\"]",
+        1,
+    );
+    assert_eq!(said(&Proxy::from_text(&trusting)), 202);
 }
