@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import machine
 import tools
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
+
+# How long a load generator may take to end when it is told to.
+END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,15 @@ class Running:
     def end(self) -> Load:
         """Ends a wrk before its time."""
         self.resume()
-        self.popen.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + END_SECONDS
+        while self.is_running() and time.monotonic() < deadline:
+            # It ends at once if its main thread gets the signal, and only then: again until that one does.
+            time.sleep(0.01)
+            self.popen.send_signal(signal.SIGINT)
+            try:
+                self.popen.wait(0.25)
+            except subprocess.TimeoutExpired:
+                pass
         return self.finish()
 
     def kill(self) -> None:
