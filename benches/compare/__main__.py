@@ -168,7 +168,7 @@ def run_row(row: Row, contestants: list[Contestant], plan: Plan, examples: Path)
         else:
             able.append(contestant)
     rounds = min(plan.rounds, row.rounds_max)
-    with Lab(row.settings, row.body_bytes, able, examples / "backend") as lab:
+    with Lab(row.settings, row.body_bytes, able, examples / "backend", row.backends) as lab:
         row.prepare(lab, plan.seconds, examples)
         take(result, lab, "alone", row.calm(lab))
         for number in range(rounds):

@@ -63,6 +63,8 @@ class Lab:
     body_bytes: int
     contestants: list[Contestant]
     backend: Path
+    # What each backend does by itself, as a query for examples/backend.
+    backend_queries: tuple[str, ...] = ("",)
     stands: dict[tuple[str, str], Stand] = field(default_factory=dict)
     # Why a peer left, by name, with the end of its log.
     failures: dict[str, str] = field(default_factory=dict)
@@ -120,14 +122,17 @@ class Lab:
 
     def _start(self) -> None:
         _, other_core = machine.cores()
-        self.backend_port = machine.free_port()
-        backend = machine.Process(
-            [str(self.backend), f"127.0.0.1:{self.backend_port}", str(self.body_bytes)],
-            self.directory / "backend.log", {other_core}, {},
-        )
-        self._processes.append(backend)
-        if not machine.wait_for_port(self.backend_port, backend, START_SECONDS):
-            raise RuntimeError(f"the backend does not start:\n{backend.last_lines()}")
+        self.backend_ports = []
+        for number, query in enumerate(self.backend_queries):
+            port = machine.free_port()
+            backend = machine.Process(
+                [str(self.backend), f"127.0.0.1:{port}", str(self.body_bytes), query],
+                self.directory / f"backend-{number}.log", {other_core}, {},
+            )
+            self._processes.append(backend)
+            if not machine.wait_for_port(port, backend, START_SECONDS):
+                raise RuntimeError(f"the backend does not start:\n{backend.last_lines()}")
+            self.backend_ports.append(port)
         for contestant in self.contestants:
             for name, setting in self.settings.items():
                 self._start_peer(contestant, name, setting)
@@ -143,7 +148,7 @@ class Lab:
         directory = self.directory / f"{peer.name}-{name}".rstrip("-")
         directory.mkdir()
         directory.chmod(0o777)
-        site = Site(setting, directory, machine.free_port(), self.backend_port, self.connections_max)
+        site = Site(setting, directory, machine.free_port(), self.backend_ports, self.connections_max)
         if setting.access_log and peer.wants_syslog:
             self._sinks.append(Sink(site.syslog))
         cores = {machine.cores()[0]} if setting.pinned else os.sched_getaffinity(0)

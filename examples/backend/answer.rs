@@ -43,6 +43,10 @@ pub(crate) async fn send(stream: &mut TcpStream, wish: &Wish, is_head: bool) -> 
     if !wish.delay.is_zero() {
         sleep(wish.delay).await;
     }
+    if !wish.busy.is_zero() {
+        // One thread serves everybody: as in a program that can do one thing at a time.
+        std::thread::sleep(wish.busy);
+    }
     match wish.fault {
         Fault::Stall => return until_gone(stream).await,
         Fault::Reset => {

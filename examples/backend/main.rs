@@ -4,6 +4,7 @@
 //! cargo run --release --example backend -- 127.0.0.1:9001 128      # address, bytes of the usual body
 //! curl -i 'http://127.0.0.1:9001/'                                 # 200 and 128 bytes, as fast as it can
 //! curl -i 'http://127.0.0.1:9001/?size=16k&delay=20ms&status=503'  # what the query says
+//! cargo run --release --example backend -- 127.0.0.1:9002 128 busy=2ms  # the query of requests that have none
 //! ```
 //!
 //! Any path will do. The query may hold, in any combination:
@@ -13,6 +14,7 @@
 //! | `size=16k` | a body of that many bytes; `k` and `m` count by 1024 |
 //! | `status=503` | that status, 200 to 999 |
 //! | `delay=20ms` | the answer begins so much later; `ms` or `s` |
+//! | `busy=2ms` | nobody is served for so long: one request at a time, each taking this; at most 1 s |
 //! | `spread=2s` | the body comes in ten pieces over that time |
 //! | `chunked=1` | the body is chunked |
 //! | `close=1` | the connection is closed behind the answer |
@@ -52,6 +54,7 @@ fn main() -> std::io::Result<()> {
             "{size}: expected bytes up to {BODY_BYTES_MAX}, like 128, 16k, 1m"
         )));
     };
+    let query: &'static str = arguments.next().unwrap_or_default().leak();
     let mut usual = answer::head(&Wish { body_bytes, ..Wish::default() });
     usual.resize(usual.len() + body_bytes, b'x');
     let usual: &'static [u8] = usual.leak();
@@ -62,7 +65,7 @@ fn main() -> std::io::Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let usual = Usual { answer: usual, body_bytes };
+            let usual = Usual { answer: usual, body_bytes, query };
             // A client that goes away is no news.
             tokio::spawn(async move { Connection::new(stream, usual).serve().await.ok() });
         }
@@ -75,6 +78,8 @@ struct Usual {
     /// Head and body.
     answer: &'static [u8],
     body_bytes: usize,
+    /// What it would get with this query; empty: `answer`.
+    query: &'static str,
 }
 
 /// One connection.
@@ -104,7 +109,8 @@ impl Connection {
             }
             self.skip_body(&facts).await?;
             let is_head = self.head.method() == b"HEAD";
-            match wish::of(self.head.target(), self.usual.body_bytes, &mut self.rng) {
+            let Usual { query, body_bytes, .. } = self.usual;
+            match wish::of(self.head.target(), query, body_bytes, &mut self.rng) {
                 None if !is_head => self.stream.write_all(self.usual.answer).await?,
                 wish => {
                     let usual = Wish { body_bytes: self.usual.body_bytes, ..Wish::default() };

@@ -7,6 +7,9 @@ use forebay::rng::Rng;
 /// The largest body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 30;
 
+/// What `busy` is cut to.
+const BUSY_MAX: Duration = Duration::from_secs(1);
+
 /// How an answer goes wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -31,6 +34,8 @@ pub(crate) struct Wish {
     pub body_bytes: usize,
     pub status: u16,
     pub delay: Duration,
+    /// For so long nobody is served.
+    pub busy: Duration,
     /// Over this time the body is spread.
     pub spread: Duration,
     pub chunked: bool,
@@ -44,6 +49,7 @@ impl Default for Wish {
             body_bytes: 0,
             status: 200,
             delay: Duration::ZERO,
+            busy: Duration::ZERO,
             spread: Duration::ZERO,
             chunked: false,
             close: false,
@@ -52,11 +58,14 @@ impl Default for Wish {
     }
 }
 
-/// What the query of `target` asks for; `None` if there is none or this request is not among its share.
-/// What cannot be understood is left out.
-pub(crate) fn of(target: &[u8], usual_bytes: usize, rng: &mut Rng) -> Option<Wish> {
-    let question = memchr::memchr(b'?', target)?;
-    let query = std::str::from_utf8(&target[question + 1..]).ok()?;
+/// What the query of `target` asks for, or `usual` where it has none; `None` if there is neither or this request is
+/// not among its share. What cannot be understood is left out.
+pub(crate) fn of(target: &[u8], usual: &str, usual_bytes: usize, rng: &mut Rng) -> Option<Wish> {
+    let query = match memchr::memchr(b'?', target) {
+        Some(question) => std::str::from_utf8(&target[question + 1..]).ok()?,
+        None if usual.is_empty() => return None,
+        None => usual,
+    };
     let mut wish = Wish { body_bytes: usual_bytes, ..Wish::default() };
     let mut share = 1.0;
     for pair in query.split('&') {
@@ -69,6 +78,7 @@ pub(crate) fn of(target: &[u8], usual_bytes: usize, rng: &mut Rng) -> Option<Wis
                 wish.status = status.unwrap_or(200);
             }
             "delay" => wish.delay = duration(value).unwrap_or_default(),
+            "busy" => wish.busy = duration(value).unwrap_or_default().min(BUSY_MAX),
             "spread" => wish.spread = duration(value).unwrap_or_default(),
             "chunked" => wish.chunked = yes,
             "close" => wish.close = yes,

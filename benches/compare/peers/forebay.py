@@ -28,6 +28,7 @@ class Forebay(Peer):
 
     def command(self, program: Path, site: Site) -> list[str]:
         log = f'[log]\naccess = {{ to = "{site.access_log}", format = "json" }}'
+        backends = ", ".join(f'"127.0.0.1:{port}"' for port in site.backend_ports)
         file = site.write("forebay.toml", f"""
 [global]
 workers = {site.setting.workers}
@@ -37,7 +38,8 @@ bind = "127.0.0.1:{site.port}"
 [[route]]
 upstream = "app"
 [upstream.app]
-backends = ["127.0.0.1:{site.backend_port}"]
+balance = "{site.setting.balance}"
+backends = [{backends}]
 pool = {{ max_idle = {POOL_CONNECTIONS} }}
 """)
         return [str(program), "run", "-c", str(file)]

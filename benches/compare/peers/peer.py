@@ -19,6 +19,8 @@ class Setting:
     bulk: bool = False
     # It will be told to reload.
     reloads: bool = False
+    # How it chooses among several backends, by Forebay's name for it.
+    balance: str = "round_robin"
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,14 @@ class Site:
     # Its own, for everything it writes.
     directory: Path
     port: int
-    backend_port: int
+    backend_ports: list[int]
     # Client connections that it must take.
     connections_max: int
+
+    @property
+    def backend_port(self) -> int:
+        """The only one, for rows with one backend."""
+        return self.backend_ports[0]
 
     @property
     def access_log(self) -> Path:

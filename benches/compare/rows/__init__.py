@@ -12,7 +12,9 @@ from . import (
     many,
     post_16k,
     reload,
+    slow,
     steady,
+    strategies,
     workers,
 )
 from .row import Row
@@ -29,6 +31,8 @@ ROWS: list[Row] = [
     reload.ROW,
     steady.ROW,
     idle.ROW,
+    slow.ROW,
+    strategies.ROW,
 ]
 
 __all__ = ["ROWS", "Row"]

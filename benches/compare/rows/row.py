@@ -62,6 +62,8 @@ class Row:
     figures: tuple[Figure, ...] = (CPU, PER_SECOND, P50, P99, RSS)
     settings: dict[str, Setting] = field(default_factory=lambda: {"": Setting()})
     body_bytes: int = 128
+    # What each backend does by itself: see examples/backend.
+    backends: tuple[str, ...] = ("",)
     # Part of a quick run.
     quick: bool = False
     # Programs that it cannot do without.
