@@ -73,7 +73,7 @@ class Subject:
             [str(self.backend), f"127.0.0.1:{backend_port}", str(self.body_bytes)],
             self.directory / "backend.log", {other_core}, {},
         ))
-        self.site = Site(self.setting, own, machine.free_port(), backend_port, 1000)
+        self.site = Site(self.setting, own, machine.free_port(), [backend_port], 1000)
         if self.setting.access_log and self.peer.wants_syslog:
             self.sinks.append(Sink(self.site.syslog))
         command = [*self.prefix, *self.peer.command(self.program, self.site)]
