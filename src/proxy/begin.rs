@@ -101,9 +101,14 @@ impl Connection {
         };
         self.inbox.append(&mut exchange.upload.surplus);
         if let Ok(place) = entered {
-            let snapshot = Rc::clone(&snapshot);
-            exchange.hold =
-                Some(Hold::Pinned { snapshot, listener: listener_index, place, moved: None });
+            let target = listener.entries[place.entry].target(place.target);
+            exchange.hold = Some(Hold::Pinned {
+                snapshot: Rc::clone(&snapshot),
+                listener: listener_index,
+                place,
+                upstream: target.map(|target| target.upstream),
+                moved: None,
+            });
         }
         if self.over_limit {
             return Err(Reason::RateLimited);

@@ -18,6 +18,8 @@ pub(super) enum Hold {
         snapshot: Pinned,
         listener: usize,
         place: Place,
+        /// Its upstream's index, looked up once; `None` where the route answers by itself.
+        upstream: Option<usize>,
         /// Its upstream in a later snapshot, if that came while the request waited for a backend.
         moved: Option<(Pinned, usize)>,
     },
@@ -56,13 +58,13 @@ impl Hold {
         self.policy_shared().map(|policy| &**policy)
     }
 
+    #[inline]
     pub(super) fn upstream(&self) -> Option<&Upstream> {
         match self {
             Hold::Pinned { moved: Some((later, index)), .. } => Some(&*later.upstreams[*index]),
-            Hold::Pinned { snapshot, place, .. } => self
-                .entry()?
-                .target(place.target)
-                .map(|target| &*snapshot.upstreams[target.upstream]),
+            Hold::Pinned { snapshot, upstream, .. } => {
+                upstream.map(|upstream| &*snapshot.upstreams[upstream])
+            }
             Hold::Listener(..) | Hold::Policy(..) => None,
         }
     }
