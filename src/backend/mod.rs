@@ -12,17 +12,25 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
+mod budget;
 mod candidates;
+mod care;
+mod cohort;
 mod latency;
 mod member;
 mod permit;
 mod queue;
+mod standing;
 
+pub use budget::RetryBudget;
 pub use candidates::{Candidates, Tried};
+pub use care::Care;
+pub use cohort::Cohort;
 pub use latency::{FAILURE_FACTOR, Latency};
 pub use member::{Member, Members, Tier};
-pub use permit::{Outcome, Permit};
+pub use permit::{Became, Outcome, Permit, Verdict};
 pub use queue::{Attempt, Queue, Waited, Waiter};
+pub use standing::{Cause, Standing, State};
 
 /// Where a backend listens, after name resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +71,8 @@ pub struct Backend {
     latency: CachePadded<Latency>,
     /// Who waits for a place at it, or at another backend of its upstream.
     queue: Arc<Queue>,
+    /// What it shares with the other backends of its upstream.
+    cohort: Option<Arc<Cohort>>,
 }
 
 impl Backend {
@@ -86,6 +96,7 @@ impl Backend {
             in_flight: CachePadded::default(),
             latency: CachePadded::new(Latency::new(epoch)),
             queue: Arc::default(),
+            cohort: None,
         }
     }
 
@@ -93,6 +104,29 @@ impl Backend {
     #[must_use]
     pub fn in_queue(self, queue: &Arc<Queue>) -> Self {
         Backend { queue: Arc::clone(queue), ..self }
+    }
+
+    /// One of `cohort`.
+    #[must_use]
+    pub fn in_cohort(self, cohort: &Arc<Cohort>) -> Self {
+        Backend { cohort: Some(Arc::clone(cohort)), ..self }
+    }
+
+    /// How it stands, since when and why.
+    pub fn standing(&self) -> Standing {
+        let state = if self.is_available() { State::Up } else { State::Down };
+        Standing { state, since: Instant::now(), cause: Cause::Start }
+    }
+
+    /// Whether it was taken out since it answers nobody while its peers do: requests that wait on it are to be raced.
+    #[inline]
+    pub fn is_stalled(&self) -> bool {
+        false
+    }
+
+    /// What its checks say now: `Up`, `Unproven` or `Down`; `Up` where there are none. For the control thread alone.
+    pub fn set_checked(&self, state: State, _cause: Cause, _now: Instant) {
+        self.set_available(state == State::Up);
     }
 
     /// Exchanges in use now, over all workers.

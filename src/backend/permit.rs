@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
-use super::{Backend, Member};
+use super::{Backend, Care, Member};
+use crate::config::Signal;
 
 /// What became of a request at a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,26 @@ pub enum Outcome {
     Success,
     /// It did not answer, or with a 5xx.
     Failure,
+}
+
+/// What became of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// The backend answered with this status, and how long it asked to be left alone.
+    Answered(u16, Option<Duration>),
+    /// It did not.
+    Failed(Signal),
+}
+
+/// What is learnt from a try.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    /// What became of it.
+    pub became: Became,
+    /// From the request fully sent to the response head, or to the failure.
+    pub latency: Duration,
+    /// When it was known.
+    pub now: Instant,
 }
 
 /// The right to use a backend for one exchange; in-flight is counted for as long as it lives. Dropped without
@@ -52,6 +73,23 @@ impl Permit {
     #[inline]
     pub fn settle(&self, outcome: Outcome, latency: Duration, now: Instant) {
         self.backend.latency.observe(outcome, latency, now);
+    }
+
+    /// The request was sent at `now`, at least in part: from here on the backend owes an answer.
+    #[inline]
+    pub fn sent(&mut self, _now: Instant) {}
+
+    /// Says what became of it, as [`Care`] wants it to be looked at. The place is kept until the permit is dropped;
+    /// only the first verdict counts.
+    #[inline]
+    pub fn judge(&mut self, verdict: &Verdict, care: &Care) {
+        if care.learns {
+            let outcome = match verdict.became {
+                Became::Answered(..500, _) => Outcome::Success,
+                Became::Answered(..) | Became::Failed(_) => Outcome::Failure,
+            };
+            self.backend.latency.observe(outcome, verdict.latency, verdict.now);
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Connection {
         mirror::plan(self.worker(), exchange);
         for _ in 0..TRIES_MAX {
             let fresh = same.is_some();
-            let permit = match same.take().or_else(|| pick::pick(self.worker(), exchange)) {
+            let mut permit = match same.take().or_else(|| pick::pick(self.worker(), exchange)) {
                 Some(permit) => permit,
                 // Boxed for the same reason as connecting is.
                 None if queue::may_wait(exchange) => Box::pin(self.wait_in_queue(exchange)).await?,
@@ -127,14 +127,14 @@ impl Connection {
             exchange.record.backend = Some(permit.backend().clone());
             let failed = match self.attempt(exchange, permit.backend(), fresh).await {
                 Ok((connection, (facts, buffer, range))) => {
-                    pick::settle(&permit, exchange, Ok(exchange.response.status));
+                    pick::settle(&mut permit, exchange, Ok(exchange.response.status));
                     exchange.started = Some(Started { connection, permit, facts, buffer, range });
                     return Ok(());
                 }
                 Err(failed) => failed,
             };
             if !matches!(failed.again, Again::OnNewConnection) {
-                pick::settle(&permit, exchange, Err(failed.reason));
+                pick::settle(&mut permit, exchange, Err(failed.reason));
             }
             last = failed.reason;
             match failed.again {

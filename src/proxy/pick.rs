@@ -6,9 +6,10 @@ use std::time::Instant;
 use super::exchange::Exchange;
 use super::hold::Hold;
 use super::worker::Worker;
-use crate::backend::{Backend, Outcome, Permit, Tried};
+use crate::backend::{Backend, Became, Permit, Tried, Verdict};
 use crate::balance::{Hint, key_of};
-use crate::error::{Fault, Reason};
+use crate::config::Signal;
+use crate::error::Reason;
 use crate::snapshot::Upstream;
 
 /// A place at a backend of the request's upstream that was not tried yet; `None` if no one is eligible, or others
@@ -77,18 +78,26 @@ fn from(
 
 /// Tells the strategy, where it wants to know, what became of a try: a status, or why there was none. What is not
 /// the backend's fault says nothing about it.
-pub(super) fn settle(permit: &Permit, exchange: &Exchange, became: Result<u16, Reason>) {
-    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
-    if upstream.is_none_or(|upstream| !upstream.balancer.learns())
-        || became.is_err_and(|reason| reason.fault() != Fault::Backend)
-    {
-        return;
-    }
-    let outcome = match became {
-        Ok(..500) => Outcome::Success,
-        Ok(_) | Err(_) => Outcome::Failure,
+pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u16, Reason>) {
+    let Some(upstream) = exchange.hold.as_ref().and_then(Hold::upstream) else { return };
+    let became = match became {
+        Ok(status) => Became::Answered(status, None),
+        Err(reason) => match signal_of(reason) {
+            Some(signal) => Became::Failed(signal),
+            None => return,
+        },
     };
     let now = Instant::now();
     let latency = exchange.wait.sent.map(|sent| now.saturating_duration_since(sent));
-    permit.settle(outcome, latency.unwrap_or_default(), now);
+    permit.judge(&Verdict { became, latency: latency.unwrap_or_default(), now }, &upstream.care);
+}
+
+/// What a failed try says about its backend; `None`: nothing.
+fn signal_of(reason: Reason) -> Option<Signal> {
+    match reason {
+        Reason::ConnectFailed | Reason::ConnectTimeout => Some(Signal::Connect),
+        Reason::UpstreamReset | Reason::UpstreamProtocol => Some(Signal::Reset),
+        Reason::FirstByteTimeout => Some(Signal::Timeout),
+        _ => None,
+    }
 }

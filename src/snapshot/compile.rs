@@ -8,7 +8,7 @@ use super::entries::Routes;
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
 use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
-use crate::backend::{Address, Backend, Member, Members, Queue, Tier};
+use crate::backend::{Address, Backend, Care, Cohort, Member, Members, Queue, Tier};
 use crate::balance::{Balance, Sticky};
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set, stable};
@@ -122,11 +122,16 @@ fn compile_without_log(
     for (name, upstream) in &config.upstreams {
         let name_shared: Arc<str> = name.as_str().into();
         let queue = registry.queues.get(&name_shared).cloned().unwrap_or_default();
-        let live = (registry, &queue, &mut next.ids);
+        let known = registry.cohorts.get(&name_shared).cloned();
+        let cohort =
+            known.unwrap_or_else(|| Arc::new(Cohort::new(Arc::clone(&name_shared), n_workers)));
+        let live = (registry, (&queue, &cohort), &mut next.ids);
         let (members, live) = members_of(&name_shared, upstream, names, live);
         index_of.insert(name, upstreams.len());
         next.queues.insert(Arc::clone(&name_shared), Arc::clone(&queue));
-        upstreams.push(Arc::new(build(&name_shared, upstream, members, queue, n_workers)?));
+        next.cohorts.insert(Arc::clone(&name_shared), Arc::clone(&cohort));
+        let shared = (queue, cohort);
+        upstreams.push(Arc::new(build(&name_shared, upstream, members, shared, n_workers)?));
         next.upstreams.insert(name_shared, Arc::new(live));
     }
     let mut routes = Routes::new(config, &upstreams, &index_of)?;
@@ -171,10 +176,11 @@ pub fn replace_members(
         if !written.backends.iter().any(uses) {
             continue;
         }
-        let queue = Arc::clone(&old.queue);
-        let live = (registry, &queue, &mut next.ids);
+        let (queue, cohort) = (Arc::clone(&old.queue), Arc::clone(&old.cohort));
+        let live = (registry, (&queue, &cohort), &mut next.ids);
         let (members, live) = members_of(&old.name, written, names, live);
-        upstreams[index] = Arc::new(build(&old.name, written, members, queue, n_workers)?);
+        let shared = (queue, cohort);
+        upstreams[index] = Arc::new(build(&old.name, written, members, shared, n_workers)?);
         next.upstreams.insert(Arc::clone(&old.name), Arc::new(live));
     }
     let snapshot = Snapshot {
@@ -193,7 +199,7 @@ fn members_of(
     name: &Arc<str>,
     upstream: &config::Upstream,
     names: &Names,
-    (registry, queue, ids): (&Registry, &Arc<Queue>, &mut Ids),
+    (registry, (queue, cohort), ids): (&Registry, (&Arc<Queue>, &Arc<Cohort>), &mut Ids),
 ) -> (Vec<Member>, Map<Address, Arc<Backend>>) {
     let known = registry.upstreams.get(name);
     let mut members = Vec::with_capacity(upstream.backends.len());
@@ -203,7 +209,8 @@ fn members_of(
             return;
         }
         let adopted = known.and_then(|known| known.get(&address)).cloned();
-        let mut made = || Backend::new(ids.backend(), address.clone()).in_queue(queue);
+        let mut made =
+            || Backend::new(ids.backend(), address.clone()).in_queue(queue).in_cohort(cohort);
         let backend = adopted.unwrap_or_else(|| Arc::new(made()));
         live.insert(address, Arc::clone(&backend));
         let member = Member::new(backend, authority);
@@ -248,7 +255,7 @@ fn build(
     name: &Arc<str>,
     upstream: &config::Upstream,
     members: Vec<Member>,
-    queue: Arc<Queue>,
+    (queue, cohort): (Arc<Queue>, Arc<Cohort>),
     n_workers: usize,
 ) -> Result<Upstream, CompileError> {
     let members = Members::from(members);
@@ -256,6 +263,15 @@ fn build(
         |name: &str| CompileError::Unknown { what: "balance strategy", name: name.into() };
     let balancer = Balance::build(&upstream.balance, &members, n_workers).map_err(unknown)?;
     let sticky = upstream.sticky.as_ref();
+    let timeouts = upstream.default_timeouts.overridden_by(&upstream.timeouts);
+    let first_byte = timeouts.first_byte.unwrap_or(Care::PROBE_TIMEOUT_MAX);
+    let care = Care {
+        passive: upstream.passive,
+        breaker: upstream.breaker,
+        is_checked: upstream.health.is_some(),
+        learns: balancer.learns(),
+        probe_timeout: first_byte.min(Care::PROBE_TIMEOUT_MAX),
+    };
     Ok(Upstream {
         sticky: sticky.map(|options| Sticky::build(options, name, &members)),
         name: Arc::clone(name),
@@ -265,7 +281,12 @@ fn build(
         queueing: upstream.queue,
         pool: pool::Policy::share(&upstream.pool, n_workers),
         host: upstream.host.clone(),
-        timeouts: upstream.default_timeouts.overridden_by(&upstream.timeouts),
+        care,
+        cohort,
+        budget: upstream.budget,
+        health: upstream.health.clone().map(Arc::new),
+        max_pending: upstream.max_pending,
+        timeouts,
     })
 }
 

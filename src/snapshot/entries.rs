@@ -20,6 +20,10 @@ pub(super) struct Routes<'a> {
     upstreams: &'a [Arc<Upstream>],
     index_of: &'a Map<&'a str, usize>,
     shared: Vec<Shared>,
+    /// By upstream, for the routes that write nothing over it.
+    retries: Vec<Arc<config::Retry>>,
+    /// Where a route answers by itself.
+    no_retry: Arc<config::Retry>,
     /// Tables by the routes in them: listeners with the same routes have the same table.
     tables: Map<Vec<usize>, Arc<RouteTable>>,
 }
@@ -60,7 +64,16 @@ impl<'a> Routes<'a> {
             })
         });
         let shared = shared.collect::<Result<_, _>>()?;
-        Ok(Routes { config, upstreams, index_of, shared, tables: Map::default() })
+        let retries = config.upstreams.values().map(|upstream| Arc::new(upstream.retry.clone()));
+        Ok(Routes {
+            retries: retries.collect(),
+            no_retry: Arc::default(),
+            config,
+            upstreams,
+            index_of,
+            shared,
+            tables: Map::default(),
+        })
     }
 
     /// The table of one listener, and what each of its routes does, by the table's indexes.
@@ -94,6 +107,19 @@ impl<'a> Routes<'a> {
         Ok((table, entries))
     }
 
+    fn retry(
+        &self,
+        upstream: Option<usize>,
+        written: &config::RetryOverrides,
+    ) -> Arc<config::Retry> {
+        let Some(upstream) = upstream else { return Arc::clone(&self.no_retry) };
+        let retry = &self.retries[upstream];
+        match *written == config::RetryOverrides::default() {
+            true => Arc::clone(retry),
+            false => Arc::new(retry.overridden_by(written)),
+        }
+    }
+
     fn entry(
         &self,
         index: usize,
@@ -114,6 +140,7 @@ impl<'a> Routes<'a> {
                 upstream: known.cloned(),
                 names_json: names_json(name, Some(&shared.name), known.map(|known| &**known)),
                 timeouts: base.overridden_by(&route.timeouts),
+                retry: self.retry(upstream, &route.retry),
                 body_idle: listener.timeouts.body_idle,
             })
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::{Members, Queue};
+use crate::backend::{Care, Cohort, Members, Queue};
 use crate::balance::{Balance, Sticky};
 use crate::config::{
     self, AccessFormat, ClientIpHeader, ExchangeTimeouts, Host, Limits, ListenerTimeouts,
@@ -104,6 +104,8 @@ pub struct Policy {
     pub names_json: Box<str>,
     /// Effective timeouts: defaults, listener, upstream, route, later ones over earlier ones.
     pub timeouts: ExchangeTimeouts,
+    /// When and how a request is sent again.
+    pub retry: Arc<config::Retry>,
     /// The listener's, for a request body that is still coming while the response streams.
     pub body_idle: Option<std::time::Duration>,
 }
@@ -127,6 +129,16 @@ pub struct Upstream {
     pub pool: pool::Policy,
     /// The Host that backends see.
     pub host: Host,
+    /// What is done about backends that fail.
+    pub care: Care,
+    /// Live state of the upstream as a whole; across reloads the same.
+    pub cohort: Arc<Cohort>,
+    /// What further tries may cost.
+    pub budget: config::Budget,
+    /// How backends are asked how they are; `None`: they are not.
+    pub health: Option<Arc<config::Health>>,
+    /// Requests that may wait for a response head at once; `None`: no bound.
+    pub max_pending: Option<u32>,
     /// Its timeouts over the defaults: those of mirrored requests, which no listener and no route has a say in.
     pub timeouts: ExchangeTimeouts,
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::SocketId;
-use crate::backend::{Address, Backend, Queue};
+use crate::backend::{Address, Backend, Cohort, Queue};
 use crate::config::{Bind, LogTarget};
 use crate::hash::Map;
 use crate::log::Writer;
@@ -26,6 +26,8 @@ pub struct Registry {
     pub(super) upstreams: Map<Arc<str>, Backends>,
     /// By upstream.
     pub(super) queues: Map<Arc<str>, Arc<Queue>>,
+    /// By upstream.
+    pub(super) cohorts: Map<Arc<str>, Arc<Cohort>>,
     pub(super) sockets: Map<BindKey, SocketId>,
     pub(super) writers: Map<LogTarget, Arc<Writer>>,
     pub(super) ids: Ids,
@@ -71,6 +73,7 @@ impl Registry {
         Registry {
             upstreams: self.upstreams.clone(),
             queues: self.queues.clone(),
+            cohorts: self.cohorts.clone(),
             sockets: self.sockets.clone(),
             writers: self.writers.clone(),
             ids: self.ids,

@@ -10,11 +10,13 @@ use ipnet::IpNet;
 
 mod balance;
 mod filter;
+mod resilience;
 mod route;
 mod test;
 
 pub use balance::*;
 pub use filter::*;
+pub use resilience::*;
 pub use route::*;
 pub use test::*;
 
@@ -23,6 +25,8 @@ pub use test::*;
 pub struct Config {
     /// `[global]`.
     pub global: Global,
+    /// `[admin]`.
+    pub admin: Admin,
     /// `[log]`.
     pub log: Log,
     /// `[telemetry]`.
@@ -50,6 +54,13 @@ pub struct Config {
 /// Where parts of the configuration stand: `file:line` by path, as in `route.api`, `upstream.app.timeouts.connect`,
 /// `listener.http.timeouts.total`, `defaults.timeouts.total`, `test.0`. What was not written is not in it.
 pub type Places = BTreeMap<String, String>;
+
+/// `[admin]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// The UNIX socket that the command line talks to, mode 0600; `None`: there is none.
+    pub socket: Option<PathBuf>,
+}
 
 /// `[global]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -316,6 +327,19 @@ pub struct Upstream {
     pub default_timeouts: ExchangeTimeouts,
     /// What this upstream writes over it.
     pub timeouts: ExchangeTimeoutOverrides,
+    /// `[defaults.retry]` with this upstream's own merged in; a route's goes over it.
+    pub retry: Retry,
+    /// `budget`.
+    pub budget: Budget,
+    /// `health`; `None`: backends are not asked.
+    pub health: Option<Health>,
+    /// `passive`; `None`: answers are not looked at.
+    pub passive: Option<Passive>,
+    /// `breaker`; `None`: nothing is taken out for what was learnt from answers.
+    pub breaker: Option<Breaker>,
+    /// Requests that may wait for a response head at once, over all workers and backends; `None`: no bound. At
+    /// least 1.
+    pub max_pending: Option<u32>,
 }
 
 /// One entry of `upstream.backends`.
@@ -329,6 +353,8 @@ pub struct Backend {
     pub backup: bool,
     /// Exchanges and tunnels in use at once, over all workers; `None`: no bound. At least 1.
     pub max_connections: Option<u32>,
+    /// Once it is back its share rises from a tenth to the whole in this time; `None`: at once.
+    pub slow_start: Option<Duration>,
 }
 
 impl Backend {
@@ -337,7 +363,7 @@ impl Backend {
 
     /// A backend about which nothing but the address is written.
     pub fn at(address: BackendAddress) -> Self {
-        Backend { address, weight: 1, backup: false, max_connections: None }
+        Backend { address, weight: 1, backup: false, max_connections: None, slow_start: None }
     }
 }
 

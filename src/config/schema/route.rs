@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::ExchangeTimeoutOverrides;
+use super::{ExchangeTimeoutOverrides, RetryOverrides};
 use crate::config::template::Template;
 
 /// `[[route]]`.
@@ -28,6 +28,8 @@ pub struct Route {
     pub rewrite: Rewrite,
     /// What this route writes over the timeouts of listener and upstream.
     pub timeouts: ExchangeTimeoutOverrides,
+    /// What this route writes over its upstream's `retry`.
+    pub retry: RetryOverrides,
     /// Bytes of a request body, over the listener's limit; outer `None`: not written, inner `None`: off.
     pub body_bytes: Option<Option<u64>>,
     /// What happens.

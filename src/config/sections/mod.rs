@@ -59,6 +59,7 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
     Config {
         default_timeouts: exchange_defaults,
         global,
+        admin: Default::default(),
         log,
         telemetry,
         reload,

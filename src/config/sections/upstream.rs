@@ -7,7 +7,8 @@ use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
 use super::super::schema::{
-    Backend, BackendAddress, Balance, ExchangeTimeouts, Host, Pool, Upstream,
+    Backend, BackendAddress, Balance, Breaker, Budget, ExchangeTimeouts, Host, Passive, Pool,
+    Retry, Upstream,
 };
 use super::super::tree::Value;
 use super::super::{address, hosts, shapes, unknown};
@@ -36,6 +37,12 @@ pub(super) fn read(
         host: section.read("host", host).unwrap_or(Host::Preserve),
         default_timeouts,
         timeouts,
+        retry: Retry::default(),
+        budget: Budget::default(),
+        health: None,
+        passive: Some(Passive::default()),
+        breaker: Some(Breaker::default()),
+        max_pending: None,
     }
 }
 

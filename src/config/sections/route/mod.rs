@@ -51,6 +51,7 @@ pub(super) fn read(section: &Section<'_>) -> WrittenRoute {
         filters,
         rewrite: rewrite.unwrap_or_default(),
         timeouts,
+        retry: Default::default(),
         body_bytes: body_limit(section, &name),
         action: action.unwrap_or_else(|| Action::Upstream(String::new())),
         mirror,
