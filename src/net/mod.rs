@@ -3,9 +3,13 @@
 mod accept;
 mod dial;
 mod listen;
+mod socket;
 mod stream;
+mod tls;
 
 pub use accept::{Accepted, Trouble, accept};
 pub use dial::dial;
 pub use listen::{BindError, Listening, SocketFile, display, listen, set_backlog};
+pub use socket::Socket;
 pub use stream::{Peer, Stream};
+pub use tls::{HandshakeError, Tls};
