@@ -52,6 +52,7 @@ fn written_plainly(file: &Path) -> Option<PathBuf> {
     let table = DeTable::parse(&text).ok()?;
     let admin = table.get_ref().get("admin")?.get_ref();
     let socket = admin.get("socket")?.get_ref().as_str().filter(|text| !text.contains('$'))?;
+    let socket = socket.strip_prefix("unix:").unwrap_or(socket);
     Some(file.parent().unwrap_or(Path::new("")).join(socket))
 }
 

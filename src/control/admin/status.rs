@@ -1,13 +1,14 @@
 //! The state of everything, as `GET /v1/status` tells it and `forebay status` shows it. Fields may be added; those that
 //! are there keep their meaning.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::super::controller::Bound;
 use super::site::Site;
-use crate::backend::{Backend, Member, Tier};
+use crate::backend::{Backend, Cause, Cohort, Member, Tier};
 use crate::log::TimeCache;
 use crate::net;
 use crate::snapshot::{Snapshot, Upstream};
@@ -62,6 +63,8 @@ pub struct UpstreamStatus {
     pub checked: bool,
     /// Requests that wait for a place at a backend.
     pub queue: QueueStatus,
+    /// How often one of its backends changed its state, by cause; since the process has the upstream.
+    pub changes: BTreeMap<String, u64>,
     /// In file order, a name's addresses together. None: no name of it has resolved yet.
     pub backends: Vec<BackendStatus>,
 }
@@ -190,6 +193,7 @@ impl UpstreamStatus {
                 waiting: upstream.queue.n_waiting(),
                 max: upstream.queueing.as_ref().map(|queue| queue.max),
             },
+            changes: changes(&upstream.cohort),
             backends: upstream
                 .members
                 .iter()
@@ -197,6 +201,12 @@ impl UpstreamStatus {
                 .collect(),
         }
     }
+}
+
+fn changes(cohort: &Cohort) -> BTreeMap<String, u64> {
+    let counted =
+        Cause::ALL.iter().map(|cause| (cause.token().to_owned(), cohort.n_changes(*cause)));
+    counted.filter(|(_, n)| *n > 0).collect()
 }
 
 impl BackendStatus {
