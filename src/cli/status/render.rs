@@ -55,6 +55,11 @@ fn upstream(upstream: &UpstreamStatus, colour: Colour, text: &mut String) {
     let mut rows = vec![titles(upstream)];
     rows.extend(upstream.backends.iter().map(|backend| cells(upstream, backend)));
     table(&rows, colour, text);
+    if !upstream.changes.is_empty() {
+        let changes = upstream.changes.iter().map(|(cause, n)| format!("{} {n}", printable(cause)));
+        let changes: Vec<String> = changes.collect();
+        let _ = writeln!(text, "  changes of state: {}", changes.join(", "));
+    }
 }
 
 /// One cell of a table: its text, and how it is painted.
@@ -220,6 +225,8 @@ mod tests {
                     name: "app".into(),
                     strategy: "p2c".into(),
                     checked: true,
+                    changes: [("checks_failed".to_owned(), 2), ("checks_passed".to_owned(), 1)]
+                        .into(),
                     queue: QueueStatus { waiting: 2, max: Some(500) },
                     backends: vec![backend("10.0.0.1:80", "up", "start"), second],
                 },
@@ -240,6 +247,7 @@ app  p2c, 1 of 2 up, 2 of 500 waiting
   backend       state  since  cause          weight            in flight  last check
   10.0.0.1:80   up     1m15s  start          1                 3
   10.0.0.12:80  down   1m15s  checks_failed  20 at 40% backup  3 of 100   answered 503, expected 200-399\\u{1b}, 2s ago, next in 250ms
+  changes of state: checks_failed 2, checks_passed 1
 
 none  , 0 of 0 up
   no backend: none of its names has resolved yet
