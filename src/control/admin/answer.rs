@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -98,7 +98,15 @@ async fn reload(site: &Site, colour: Colour) -> Response<String> {
     };
     let outcome = match refused {
         Some(error) => Err(error),
-        None => outcome.await.unwrap_or_else(|_| Err(ReloadError::stopping())),
+        None => match tokio::time::timeout(RELOAD_MAX, outcome).await {
+            Ok(outcome) => outcome.unwrap_or_else(|_| Err(ReloadError::stopping())),
+            Err(_) => {
+                return error(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "the reload takes its time; it goes on, and the log tells what comes of it",
+                );
+            }
+        },
     };
     let code = match &outcome {
         Ok(_) => StatusCode::OK,
@@ -112,6 +120,9 @@ async fn reload(site: &Site, colour: Colour) -> Response<String> {
         Err(fault) => error(StatusCode::INTERNAL_SERVER_ERROR, &fault.to_string()),
     }
 }
+
+/// How long somebody who asked for a reload waits for it, which is less than a connection may take.
+const RELOAD_MAX: Duration = Duration::from_secs(50);
 
 impl ReloadAnswer {
     fn of(outcome: Result<Reloaded, ReloadError>, generation: u64, colour: Colour) -> Self {
