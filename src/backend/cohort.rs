@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Care;
 use super::breaker::Word;
 use super::budget::RetryBudget;
+use super::pending::Waiting;
 use super::standing::{Cause, State};
 
 /// The live state of an upstream as a whole.
@@ -16,6 +17,8 @@ pub struct Cohort {
     pub name: Arc<str>,
     /// What further tries may cost.
     pub budget: RetryBudget,
+    /// Requests that wait for a response head.
+    pub(super) pending: Waiting,
     /// Changes of state, by [`Cause`].
     pub(super) changes: [AtomicU64; Cause::ALL.len()],
     /// Held while a backend changes its state, so that two do not go when only one may.
@@ -39,6 +42,7 @@ impl Cohort {
         Cohort {
             name,
             budget: RetryBudget::new(n_workers),
+            pending: Waiting::default(),
             changes: Default::default(),
             turn: Mutex::default(),
             n_ejected: AtomicU32::new(0),
