@@ -108,6 +108,7 @@ pub struct Balance {
     /// For requests without a key.
     fallback: Option<Box<dyn Balancer>>,
     learns: bool,
+    name: &'static str,
 }
 
 impl Balance {
@@ -128,7 +129,12 @@ impl Balance {
         let strategy = build(options.strategy)?;
         let fallback = options.key.as_ref().map(|_| build(options.fallback)).transpose()?;
         let learns = strategy.learns() || fallback.as_ref().is_some_and(|other| other.learns());
-        Ok(Balance { strategy, key: options.key.clone(), fallback, learns })
+        Ok(Balance { strategy, key: options.key.clone(), fallback, learns, name: options.strategy })
+    }
+
+    /// The strategy's name in TOML.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// What [`Hint::key`] is to be made of; `None` if nothing looks at it.
