@@ -162,9 +162,20 @@ impl Balance {
     /// threads took what was picked again and again.
     #[inline]
     pub fn take(&self, members: &Members, tried: &Tried, hint: &mut Hint<'_>) -> Option<Permit> {
+        let taken = self.take_of(|| Some(Candidates::new(members, tried)), hint);
+        taken.or_else(|| self.take_of(|| Candidates::last_resort(members, tried), hint))
+    }
+
+    #[inline]
+    fn take_of<'a>(
+        &self,
+        candidates: impl Fn() -> Option<Candidates<'a>>,
+        hint: &mut Hint<'_>,
+    ) -> Option<Permit> {
         for _ in 0..RACES_MAX {
-            let member = self.pick(Candidates::new(members, tried), hint)?;
-            if let Some(permit) = Permit::try_acquire(member) {
+            let candidates = candidates()?;
+            let member = self.pick(candidates, hint)?;
+            if let Some(permit) = candidates.acquire(member) {
                 return Some(permit);
             }
         }
