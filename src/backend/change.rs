@@ -17,12 +17,14 @@ pub(super) struct Record {
     pub(super) closed: Instant,
     /// When it has been open long enough; of use only while it is.
     pub(super) open_until: Instant,
+    /// How often it was taken out for what it did to requests.
+    pub(super) n_ejections: u64,
 }
 
 impl Record {
     pub(super) fn new(now: Instant) -> Self {
         let standing = Standing { state: State::Up, since: now, cause: Cause::Start };
-        Record { standing, closed: now, open_until: now }
+        Record { standing, closed: now, open_until: now, n_ejections: 0 }
     }
 }
 
@@ -36,6 +38,17 @@ impl Backend {
     /// How it stands, since when and why.
     pub fn standing(&self) -> Standing {
         self.read(|record| record.standing)
+    }
+
+    /// How often its breaker has opened because of requests, not counting those that only tried it.
+    pub fn n_ejections(&self) -> u64 {
+        self.read(|record| record.n_ejections)
+    }
+
+    /// When requests may try it again; `None` unless its breaker is open.
+    pub fn open_until(&self) -> Option<Instant> {
+        let is_open = self.gate.load().phase() == Phase::Open;
+        is_open.then(|| self.read(|record| record.open_until))
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&mut Record) -> T) -> T {
@@ -165,7 +178,7 @@ impl Backend {
             return false;
         }
         let forgets = breaker.max_open.min(breaker.open.saturating_mul(FORGETS_AFTER));
-        self.change(trip.cause, now, |word| {
+        let tripped = self.change(trip.cause, now, |word| {
             if !closed(word) || trip.soft && !self.cohort.has_room(care) {
                 return None;
             }
@@ -175,7 +188,11 @@ impl Backend {
             let opened = opened.with_soft(trip.soft).with_stalled(trip.cause == Cause::Stalled);
             self.stays_open(opened, breaker, now);
             Some(opened)
-        })
+        });
+        if tripped {
+            self.read(|record| record.n_ejections += 1);
+        }
+        tripped
     }
 
     /// A request that tried a half-open one failed: open again.

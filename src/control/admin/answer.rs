@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::event::{Event, Reply, Request as Asked};
 use super::super::reload::{ReloadError, Reloaded};
 use super::site::Site;
-use super::status::Status;
+use super::status::{LookedUp, Status};
 use crate::config::{Colour, Report};
 
 /// What `POST /v1/reload` answers.
@@ -72,14 +72,17 @@ async fn status(site: Arc<Site>, upstream: Option<String>) -> Response<String> {
     let Ok(_place) = Arc::clone(&site.gathering).acquire_owned().await else {
         return error(StatusCode::SERVICE_UNAVAILABLE, "the process is stopping");
     };
+    let looked_up = match LookedUp::of(&site, upstream.as_deref()) {
+        Ok(looked_up) => looked_up,
+        Err(message) => return error(StatusCode::NOT_FOUND, &message),
+    };
     let gather = move || {
-        let status = Status::gather(&site, upstream.as_deref(), Instant::now())?;
-        serde_json::to_string_pretty(&status).map_err(|error| error.to_string())
+        let status = Status::gather(&site, &looked_up, Instant::now());
+        serde_json::to_string_pretty(&status)
     };
     match tokio::task::spawn_blocking(gather).await {
         Ok(Ok(text)) => json_text(StatusCode::OK, text),
-        Ok(Err(message)) => error(StatusCode::NOT_FOUND, &message),
-        Err(_) => error(
+        Ok(Err(_)) | Err(_) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "a fault while the state was gathered; the log has more",
         ),

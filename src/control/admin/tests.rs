@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::event::Event;
 use super::super::fleet::{Fleet, Order};
+use super::super::health::Health;
 use super::super::reload::{ReloadError, Reloaded};
 use super::serve;
 use super::site::{CONNECTIONS_MAX, Site};
@@ -76,6 +77,7 @@ fn scene() -> Scene {
         Arc::new(Mutex::default()),
         Arc::clone(&fleet) as Arc<dyn Fleet>,
         sender,
+        Health::new().checks,
     );
     Scene { site: Arc::new(site), fleet, events }
 }
