@@ -34,6 +34,8 @@ class Load:
     # Answers that were errors, and connections that broke or timed out.
     bad_answers: int
     broken: int
+    # The slowest answer, where the generator tells.
+    longest: float = 0.0
 
     @property
     def per_second(self) -> float:
