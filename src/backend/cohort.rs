@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::budget::RetryBudget;
+use super::pending::Waiting;
 use super::standing::Cause;
 
 /// The live state of an upstream as a whole.
@@ -14,6 +15,8 @@ pub struct Cohort {
     pub name: Arc<str>,
     /// What further tries may cost.
     pub budget: RetryBudget,
+    /// Requests that wait for a response head.
+    pub(super) pending: Waiting,
     /// Changes of state, by [`Cause`].
     pub(super) changes: [AtomicU64; Cause::ALL.len()],
     /// Backends out by soft ejections.
@@ -26,6 +29,7 @@ impl Cohort {
         Cohort {
             name,
             budget: RetryBudget::new(n_workers),
+            pending: Waiting::default(),
             changes: Default::default(),
             n_ejected: AtomicU32::new(0),
         }
