@@ -92,13 +92,20 @@ class Report:
         lines = [
             f"{_today()} · {machine.describe()}",
             f"{versions}",
-            f"{self.rounds} rounds of {self.seconds} s in turns of a tenth; medians; the proxy on one core, load and "
-            "backend on another; “to HAProxy” is the median of each round's ratio.",
+            self._method(),
         ]
         notes = list(self.notes)
         if self.disturbance > QUIET_SHARE:
             notes.append(f"Other programs used up to {self.disturbance:.0%} of the cores meanwhile: the figures are rough.")
         return "  \n".join(lines) + "".join(f"\n\n> {note}" for note in notes)
+
+    def _method(self) -> str:
+        """How the figures were taken, in a sentence."""
+        cores = "the proxy on one core, load and backends on another"
+        if all(result.row.chaos for result in self.results):
+            return f"One run each with the event after a third of it, behind an undisturbed one; {cores}."
+        return (f"{self.rounds} rounds of {self.seconds} s in turns of a tenth; medians; {cores}; “to HAProxy” is the "
+                "median of each round's ratio.")
 
     def _summary(self) -> str:
         """The main figure of every row, all peers side by side."""

@@ -152,7 +152,7 @@ fn ask(address: SocketAddr, client: usize, asks: &Asks, shared: &Shared) {
             }
         }
         shared.n_done.fetch_add(1, SeqCst);
-        if ends {
+        if ends && !shared.over.load(SeqCst) {
             wire = Wire::connect(address);
         }
     }
