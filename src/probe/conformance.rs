@@ -67,3 +67,9 @@ async fn an_unknown_kind_is_a_failure_and_no_panic() {
     let error = check(&target, &mut Line::default()).await.expect_err("no such kind");
     assert_eq!(error.to_string(), "there is no check of kind carrier pigeon");
 }
+
+#[test]
+fn what_a_configuration_can_name_is_what_there_is() {
+    let names: Vec<&str> = PROBES.iter().map(|kind| kind.name).collect();
+    assert_eq!(names, crate::config::PROBES);
+}

@@ -1,3 +1,5 @@
+//! What answers pass, which fail, and what becomes of the connection.
+
 use std::time::Duration;
 
 use super::*;

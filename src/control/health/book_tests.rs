@@ -1,3 +1,5 @@
+//! The book over whole configurations, with a clock of its own: states, joins, reloads, our own lateness, bounds.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -39,7 +39,7 @@ pub struct Checks(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// On one thread: never waited for.
+    /// Held for moments: by the control thread, and by helpers that gather the state of everything.
     book: Mutex<Book>,
     /// The members may be others.
     changed: Notify,

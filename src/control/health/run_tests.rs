@@ -1,3 +1,5 @@
+//! The task that asks, with real sockets: a stall of its thread, and its bound.
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
