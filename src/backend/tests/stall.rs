@@ -89,7 +89,7 @@ impl<'a> Load<'a> {
                 None => n_new,
             };
             (0..n_new).for_each(|_| self.request());
-            if elapsed % 20 == 0 && self.world.watch().found_stalled {
+            if elapsed.is_multiple_of(20) && self.world.watch().found_stalled {
                 let cause = |n: &usize| self.world.backend(*n).standing().cause == Cause::Stalled;
                 let which = (0..self.world.members.len()).find(cause).unwrap_or(usize::MAX);
                 self.found = self.found.or(Some((which, self.world.now - self.start)));
