@@ -75,10 +75,14 @@ reasons! {
     QueueFull => "queue_full", Proxy;
     /// No backend had a place in time.
     QueueTimeout => "queue_timeout", Proxy;
+    /// As many requests as may wait for a response head of the upstream do.
+    PendingLimit => "pending_limit", Proxy;
     /// Connecting took too long.
     ConnectTimeout => "connect_timeout", Backend;
     /// The response head took too long, or the backend stopped reading the request.
     FirstByteTimeout => "first_byte_timeout", Backend;
+    /// The backend answers nobody while its peers do, and so did whoever else was asked.
+    Stalled => "stalled", Backend;
     /// The whole exchange took too long.
     TotalTimeout => "total_timeout", Backend;
     /// A filter took too long to decide.

@@ -43,6 +43,10 @@ pub struct WorkerCounters {
     pub upstream_reuses: Counter,
     /// Tries after the first one.
     pub retries: Counter,
+    /// Of these, those that raced a backend found stalled.
+    pub races: Counter,
+    /// Further tries that the retry budget had nothing left for.
+    pub retries_refused: Counter,
     /// Requests that lined up for a place at a backend.
     pub queued: Counter,
     /// Requests copied to a mirror.
@@ -64,6 +68,8 @@ impl Default for WorkerCounters {
             upstream_connects: Counter::default(),
             upstream_reuses: Counter::default(),
             retries: Counter::default(),
+            races: Counter::default(),
+            retries_refused: Counter::default(),
             queued: Counter::default(),
             mirrors: Counter::default(),
             mirrors_failed: Counter::default(),

@@ -16,9 +16,10 @@ pub fn status(reason: Reason) -> Option<u16> {
         Reason::HeaderLimit => 431,
         Reason::Internal => 500,
         Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
-        Reason::NoBackend | Reason::QueueFull | Reason::QueueTimeout => 503,
+        Reason::NoBackend | Reason::QueueFull | Reason::QueueTimeout | Reason::PendingLimit => 503,
         Reason::ConnectTimeout
         | Reason::FirstByteTimeout
+        | Reason::Stalled
         | Reason::TotalTimeout
         | Reason::FilterTimeout => 504,
         Reason::UpstreamTruncated

@@ -38,6 +38,9 @@ pub enum Order {
         /// Dropped when no socket of this worker accepts any more.
         done: mpsc::Sender<()>,
     },
+    /// Wake every connection: its exchange looks again at the backend that it waits for, which may be found
+    /// stalled since.
+    WakeAll,
     /// Close everything now and end the thread.
     Stop,
 }

@@ -40,6 +40,8 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
         Reason::NoBackend => ("Service Unavailable", "no backend is available"),
         Reason::QueueFull => ("Service Unavailable", "too many requests wait for a backend"),
         Reason::QueueTimeout => ("Service Unavailable", "no backend had a place in time"),
+        Reason::PendingLimit => ("Service Unavailable", "too many requests wait for an answer"),
+        Reason::Stalled => ("Gateway Timeout", "the backend answers nobody"),
         Reason::ConnectTimeout => ("Gateway Timeout", "connecting to the backend took too long"),
         Reason::FirstByteTimeout => ("Gateway Timeout", "the backend did not answer in time"),
         Reason::TotalTimeout => ("Gateway Timeout", "the exchange took too long"),
@@ -56,9 +58,11 @@ fn proxy_error(reason: Reason) -> &'static str {
         Reason::UpstreamReset => "connection_terminated",
         Reason::UpstreamProtocol => "http_protocol_error",
         Reason::ConnectTimeout => "connection_timeout",
-        Reason::FirstByteTimeout | Reason::TotalTimeout => "http_response_timeout",
+        Reason::FirstByteTimeout | Reason::Stalled | Reason::TotalTimeout => {
+            "http_response_timeout"
+        }
         Reason::Internal | Reason::FilterTimeout => "proxy_internal_error",
-        Reason::RateLimited | Reason::QueueFull | Reason::QueueTimeout => {
+        Reason::RateLimited | Reason::QueueFull | Reason::QueueTimeout | Reason::PendingLimit => {
             "connection_limit_reached"
         }
         _ => "http_request_error",
@@ -86,7 +90,11 @@ pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
         proxy_error(reason),
     );
     match reason {
-        Reason::NoBackend | Reason::QueueFull | Reason::QueueTimeout | Reason::RateLimited => {
+        Reason::NoBackend
+        | Reason::QueueFull
+        | Reason::QueueTimeout
+        | Reason::PendingLimit
+        | Reason::RateLimited => {
             out.extend_from_slice(b"retry-after: 1\r\n");
         }
         Reason::MethodRefused => {

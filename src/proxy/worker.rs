@@ -187,7 +187,8 @@ impl Worker {
         wakers.free.push(slot);
     }
 
-    fn wake_all(&self) {
+    /// Has every connection look again at what it waits for: something outside of it has changed.
+    pub fn wake_all(&self) {
         let wakers: Vec<Waker> = self.wakers.borrow().slots.iter().flatten().cloned().collect();
         wakers.into_iter().for_each(Waker::wake);
     }

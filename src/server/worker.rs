@@ -113,6 +113,7 @@ impl Desk {
                     self.drain().await;
                     drop(done);
                 }
+                Order::WakeAll => self.worker.wake_all(),
                 Order::Stop => return,
             }
         }
