@@ -225,10 +225,13 @@ fn clients_that_hold_the_socket_hold_up_nothing() {
     assert!(!place.socket.exists());
 }
 
-/// The backend of the upstream, once it is in `state`.
+/// The backend of the upstream, once it is in `state` and its change is counted, which come one after the other.
 fn backend_in(socket: &Path, state: &str) -> Value {
     let mut found = Value::Null;
     eventually(&format!("a backend is {state}"), || {
+        if status(socket)["upstreams"][0]["changes"] == serde_json::json!({}) {
+            return false;
+        }
         let status = status(socket);
         let backends = status["upstreams"][0]["backends"].as_array().expect("a list").iter();
         found = backends.into_iter().find(|one| one["state"] == state).cloned().unwrap_or_default();

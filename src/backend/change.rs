@@ -76,6 +76,9 @@ impl Backend {
         }
         if before.phase() != after.phase() {
             self.sensor.forget();
+            if after.phase() == Phase::Closed {
+                self.flow.forget();
+            }
         }
         // Whoever waits may find a place now, or nothing to wait for.
         self.queue.members_changed();
@@ -87,6 +90,9 @@ impl Backend {
         self.read(|record| {
             if before.phase() != Phase::Closed && after.phase() == Phase::Closed {
                 record.closed = now;
+            }
+            if before.phase() == Phase::Closed && after.phase() == Phase::Open {
+                record.n_ejections += 1;
             }
             let was = record.standing;
             if was.state == after.state() {
@@ -174,12 +180,17 @@ impl Backend {
         let Some(breaker) = &care.breaker else { return false };
         let closed = |word: Word| word.phase() == Phase::Closed && word.generation() == generation;
         // Those who merely fail while the cap is reached wait for nobody.
-        if !closed(self.gate.load()) || trip.soft && !self.cohort.has_room(care) {
+        let may = || match trip.cause {
+            // Somebody else has to be there who answers.
+            Cause::Stalled => self.cohort.has_others(care),
+            _ => !trip.soft || self.cohort.has_room(care),
+        };
+        if !closed(self.gate.load()) || !may() {
             return false;
         }
         let forgets = breaker.max_open.min(breaker.open.saturating_mul(FORGETS_AFTER));
-        let tripped = self.change(trip.cause, now, |word| {
-            if !closed(word) || trip.soft && !self.cohort.has_room(care) {
+        self.change(trip.cause, now, |word| {
+            if !closed(word) || !may() {
                 return None;
             }
             let since = self.read(|record| now.saturating_duration_since(record.closed));
@@ -188,11 +199,7 @@ impl Backend {
             let opened = opened.with_soft(trip.soft).with_stalled(trip.cause == Cause::Stalled);
             self.stays_open(opened, breaker, now);
             Some(opened)
-        });
-        if tripped {
-            self.read(|record| record.n_ejections += 1);
-        }
-        tripped
+        })
     }
 
     /// A request that tried a half-open one failed: open again.
