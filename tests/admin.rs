@@ -234,7 +234,14 @@ fn backend_in(socket: &Path, state: &str) -> Value {
         }
         let status = status(socket);
         let backends = status["upstreams"][0]["backends"].as_array().expect("a list").iter();
-        found = backends.into_iter().find(|one| one["state"] == state).cloned().unwrap_or_default();
+        found = backends
+            .into_iter()
+            .find(|one| {
+                one["state"] == state
+                    && (one["check"].is_null() || one["check"]["passed"].is_boolean())
+            })
+            .cloned()
+            .unwrap_or_default();
         !found.is_null()
     });
     found
