@@ -72,6 +72,16 @@ pub struct Members {
     pub(super) has_backups: bool,
     /// None is a backup, drained or bounded.
     pub(super) all_plain: bool,
+    /// With nobody sound, those are used that could be connected to.
+    pub(super) fails_open: bool,
+}
+
+impl Members {
+    /// The same, and with nobody sound those are used that could be connected to.
+    #[must_use]
+    pub fn failing_open(self, fails_open: bool) -> Self {
+        Members { fails_open, ..self }
+    }
 }
 
 impl From<Vec<Member>> for Members {
@@ -83,6 +93,7 @@ impl From<Vec<Member>> for Members {
         Members {
             has_backups: list.iter().any(is_backup),
             all_plain: list.iter().all(is_plain),
+            fails_open: false,
             list: list.into(),
         }
     }

@@ -121,7 +121,8 @@ fn named(item: Item<'_>, text: &str, authority: &str) -> Option<BackendAddress> 
     }
 }
 
-fn unix(item: Item<'_>, path: &str) -> Option<std::path::PathBuf> {
+/// The path of a unix socket, without `unix:`.
+pub(crate) fn unix(item: Item<'_>, path: &str) -> Option<std::path::PathBuf> {
     let path_text = path.strip_prefix("//").unwrap_or(path);
     if path_text.is_empty() || path_text.contains('\0') {
         item.bad("the path of the unix socket is missing", "write \"unix:/run/app.sock\"");

@@ -9,7 +9,7 @@ use super::reader::Cx;
 use super::report::{Code, Draft};
 use super::source::Place;
 use super::tree::{Entry, Node, Value};
-use super::units::{parse_duration, parse_size, show_size};
+use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::unknown;
 
 /// A value and the key it was written under.
@@ -241,6 +241,27 @@ impl<'a> Item<'a> {
             return None;
         }
         Some(Some(duration))
+    }
+
+    /// A duration in `range`.
+    pub(crate) fn duration_in(self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let duration = self.duration()?;
+        if !range.contains(&duration) {
+            let (first, last) = (show_duration(*range.start()), show_duration(*range.end()));
+            let accepted = format!("accepted: \"{first}\" to \"{last}\"");
+            self.bad(format!("`{}` is out of range", self.key), accepted);
+            return None;
+        }
+        Some(duration)
+    }
+
+    /// As [`Item::number`], or `"off"`, which is `None`.
+    pub(crate) fn number_or_off(
+        self,
+        accepted: &str,
+        good: impl Fn(f64) -> bool,
+    ) -> Option<Option<f64>> {
+        if self.is_off()? { Some(None) } else { self.number(accepted, good).map(Some) }
     }
 
     /// Whether it is `"off"`; a `false` that means it is reported.

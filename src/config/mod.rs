@@ -63,6 +63,14 @@ pub fn balance_options(strategy: &str) -> &'static [&'static str] {
 /// The kinds that a filter can be; the registry in `crate::filter` has exactly these.
 pub const FILTER_KINDS: &[&str] = sections::FILTER_KINDS;
 
+/// The kinds of active checks that `health.kind` accepts; the registry in `crate::probe` has exactly these.
+pub const PROBES: &[&str] = sections::PROBES;
+
+/// The keys of `health` that the check of this kind takes, besides those that each does.
+pub fn probe_options(kind: &str) -> &'static [&'static str] {
+    sections::probe_options(kind)
+}
+
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
 pub enum Source {

@@ -70,6 +70,19 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
     number.checked_mul(unit).ok_or("is too large")
 }
 
+/// A duration as an operator would write it, to the millisecond: `1m30s`.
+pub(crate) fn show_duration(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, ms) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        if rest >= ms {
+            text.push_str(&format!("{}{unit}", rest / ms));
+            rest %= ms;
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
 /// A size as an operator would write it: `32KiB`, or bytes where that is not exact.
 pub(crate) fn show_size(bytes: u64) -> String {
     for (unit, shift) in [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)] {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
+use super::admin::Admin;
 use super::event::{Event, Request};
 use super::fleet::{Fleet, Order};
 use super::graveyard::Graveyard;
@@ -27,6 +28,8 @@ use crate::snapshot::{HostPort, Registry, Snapshot, Wanted, replace_members};
 pub struct Bound {
     /// The listener's name.
     pub listener: String,
+    /// The address as configured.
+    pub written: Bind,
     /// The address as bound.
     pub bind: Bind,
 }
@@ -59,6 +62,7 @@ pub(super) struct Controller {
     pub(super) bound: Arc<Mutex<Vec<Bound>>>,
     pub(super) wish: Arc<Wish>,
     pub(super) watched: Option<Arc<Watched>>,
+    pub(super) admin: Admin,
 }
 
 impl Controller {
@@ -117,6 +121,7 @@ impl Controller {
             names: self.resolver.names(),
             open: self.sockets.iter().map(|open| open.wanted.socket).collect(),
             files: self.config.files.clone(),
+            admin: self.admin.path(),
             own_ports: self.sockets.iter().filter_map(port).collect(),
         }
     }
@@ -144,6 +149,7 @@ impl Controller {
     pub(super) fn publish_bound(&self) {
         let bound = self.sockets.iter().map(|open| Bound {
             listener: open.wanted.listener.to_string(),
+            written: open.wanted.key.0.clone(),
             bind: open.bound.clone(),
         });
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = bound.collect();
@@ -238,7 +244,6 @@ impl Controller {
 
 fn refuse_while_stopping(request: Request) {
     if let Some(reply) = request.reply {
-        // Whoever asked may have stopped waiting.
-        let _ = reply.try_send(Err(ReloadError::stopping()));
+        reply.send(Err(ReloadError::stopping()));
     }
 }

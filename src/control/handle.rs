@@ -13,8 +13,9 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::admin::{Admin, Site};
 use super::controller::{Bound, Controller};
-use super::event::{Event, Request, Urgency};
+use super::event::{Event, Reply, Request, Urgency};
 use super::fleet::Fleet;
 use super::graveyard::Graveyard;
 use super::prepare::{self, Basis, Ready, Settings};
@@ -73,6 +74,14 @@ impl Launch {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let bound: Arc<Mutex<Vec<Bound>>> = Arc::default();
         let wish = Arc::new(Wish::default());
+        let admin = Admin::new(Site::new(
+            &self.settings.source,
+            self.ready.n_workers,
+            Arc::clone(&self.snapshot),
+            Arc::clone(&bound),
+            Arc::clone(&fleet),
+            events.clone(),
+        ));
         let controller = Controller {
             n_workers: self.ready.n_workers,
             config: self.ready.loaded.config.clone(),
@@ -90,6 +99,7 @@ impl Launch {
             bound: Arc::clone(&bound),
             wish: Arc::clone(&wish),
             watched: None,
+            admin,
         };
         let (started, starting) = blocking::sync_channel(1);
         let (ready, hang_up) = (self.ready, self.hang_up);
@@ -190,7 +200,7 @@ impl Handle {
     /// Reloads the configuration and waits for the outcome. A failure has changed nothing.
     pub fn reload(&self, cause: &'static str) -> Result<Reloaded, ReloadError> {
         let (reply, outcome) = blocking::sync_channel(1);
-        let request = Event::Reload(Request { cause, reply: Some(reply) });
+        let request = Event::Reload(Request { cause, reply: Some(Reply::Thread(reply)) });
         match self.events.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {

@@ -5,6 +5,7 @@
 //! runs on helper threads and comes back as one more event. The workers are reached through [`Fleet`], which
 //! the server implements; the data plane's rooms are not known here.
 
+mod admin;
 mod controller;
 mod event;
 mod fleet;
@@ -17,6 +18,9 @@ mod signals;
 mod stop;
 mod watch;
 
+pub use admin::{
+    BackendStatus, CheckStatus, ListenerStatus, QueueStatus, ReloadAnswer, Status, UpstreamStatus,
+};
 pub use controller::Bound;
 pub use fleet::{Fleet, Order};
 pub use handle::{Ended, Handle, Launch};

@@ -7,5 +7,7 @@ mod stream;
 
 pub use accept::{Accepted, Trouble, accept};
 pub use dial::dial;
-pub use listen::{BindError, Listening, SocketFile, display, listen, set_backlog};
+pub use listen::{
+    BindError, Listening, SocketFile, display, listen, listen_privately, set_backlog,
+};
 pub use stream::{Peer, Stream};

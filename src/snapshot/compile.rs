@@ -258,7 +258,8 @@ fn build(
     (queue, cohort): (Arc<Queue>, Arc<Cohort>),
     n_workers: usize,
 ) -> Result<Upstream, CompileError> {
-    let members = Members::from(members);
+    let fails_open = upstream.breaker.is_none_or(|breaker| breaker.fail_open);
+    let members = Members::from(members).failing_open(fails_open);
     let unknown =
         |name: &str| CompileError::Unknown { what: "balance strategy", name: name.into() };
     let balancer = Balance::build(&upstream.balance, &members, n_workers).map_err(unknown)?;
@@ -271,6 +272,7 @@ fn build(
         is_checked: upstream.health.is_some(),
         learns: balancer.learns(),
         probe_timeout: first_byte.min(Care::PROBE_TIMEOUT_MAX),
+        n_members: members.iter().filter(|member| member.weight > 0).count() as u32,
     };
     Ok(Upstream {
         sticky: sticky.map(|options| Sticky::build(options, name, &members)),

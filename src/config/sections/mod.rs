@@ -12,6 +12,7 @@ use super::shapes;
 use super::source::Place;
 use super::tree::{Table, Value};
 
+mod admin;
 mod balance;
 mod edits;
 mod filter;
@@ -19,6 +20,7 @@ mod global;
 mod listener;
 mod log;
 mod queue;
+mod resilience;
 mod route;
 mod sticky;
 mod test;
@@ -28,6 +30,7 @@ mod written;
 
 pub(crate) use balance::{BALANCES, options as balance_options};
 pub(crate) use filter::FILTER_KINDS;
+pub(crate) use resilience::{PROBES, probe_options};
 pub(crate) use written::*;
 
 /// The largest limit on bodies.
@@ -40,14 +43,15 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
     let log = log::read(&root);
     let telemetry = log::telemetry(&root);
     let reload = global::reload(&root);
-    let (listener_defaults, exchange_defaults) = defaults(&root);
+    let admin = admin::read(&root);
+    let defaults = Defaults::read(&root);
     let all = Everything {
         listeners: tables(&root, "listener", &shapes::LISTENER, |section, _| {
-            listener::read(&section, listener_defaults)
+            listener::read(&section, defaults.listener)
         }),
         routes: tables(&root, "route", &shapes::ROUTE, |section, _| route::read(&section)),
         upstreams: named_tables(&root, Named::Upstream, &shapes::UPSTREAM, |section, name| {
-            upstream::read(&section, name, exchange_defaults)
+            upstream::read(&section, name, &defaults)
         }),
         filters: named_tables(&root, Named::Filter, &shapes::FILTER, |section, _| {
             filter::read(&section)
@@ -57,9 +61,9 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
     check::run(cx, &root, &all);
     mark(cx, &all);
     Config {
-        default_timeouts: exchange_defaults,
+        default_timeouts: defaults.exchange,
         global,
-        admin: Default::default(),
+        admin,
         log,
         telemetry,
         reload,
@@ -91,14 +95,26 @@ fn mark(cx: &Cx, all: &Everything) {
 }
 
 /// `[defaults.*]`, over what is built in.
-fn defaults(root: &Section<'_>) -> (ListenerTimeouts, ExchangeTimeouts) {
-    let written = root
-        .child("defaults", &shapes::DEFAULTS)
-        .and_then(|defaults| defaults.child("timeouts", &shapes::DEFAULTS_TIMEOUTS))
-        .map(|section| timeouts::read_all(&section, "defaults.timeouts"))
-        .unwrap_or_default();
-    let exchange = ExchangeTimeouts::default().overridden_by(&written.exchange);
-    (written.over(ListenerTimeouts::default()), exchange)
+struct Defaults {
+    listener: ListenerTimeouts,
+    exchange: ExchangeTimeouts,
+    resilience: resilience::Resilience,
+}
+
+impl Defaults {
+    fn read(root: &Section<'_>) -> Self {
+        let section = root.child("defaults", &shapes::DEFAULTS);
+        let written = section
+            .as_ref()
+            .and_then(|defaults| defaults.child("timeouts", &shapes::DEFAULTS_TIMEOUTS))
+            .map(|section| timeouts::read_all(&section, "defaults.timeouts"))
+            .unwrap_or_default();
+        Defaults {
+            listener: written.over(ListenerTimeouts::default()),
+            exchange: ExchangeTimeouts::default().overridden_by(&written.exchange),
+            resilience: resilience::defaults(section.as_ref()),
+        }
+    }
 }
 
 /// Reads an array of tables; one that is written with single brackets is told so and read all the same.

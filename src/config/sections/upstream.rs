@@ -1,33 +1,30 @@
 //! `[upstream.NAME]`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::super::defaults::BALANCE;
 use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{
-    Backend, BackendAddress, Balance, Breaker, Budget, ExchangeTimeouts, Host, Passive, Pool,
-    Retry, Upstream,
-};
+use super::super::schema::{Backend, BackendAddress, Balance, Host, Pool, Upstream};
 use super::super::tree::Value;
 use super::super::{address, hosts, shapes, unknown};
-use super::{balance, queue, sticky, timeouts};
+use super::{Defaults, balance, queue, resilience, sticky, timeouts};
 
 /// The most backends of one upstream.
 const BACKENDS_MAX: usize = 10_000;
+/// The longest `slow_start`.
+const SLOW_START_MAX: Duration = Duration::from_secs(86_400);
 
 /// One `[upstream.NAME]`.
-pub(super) fn read(
-    section: &Section<'_>,
-    name: &str,
-    default_timeouts: ExchangeTimeouts,
-) -> Upstream {
+pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Upstream {
     let timeouts = section
         .child("timeouts", &shapes::UPSTREAM_TIMEOUTS)
         .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     let backends = backends(section);
+    let resilience = resilience::upstream(section, name, &defaults.resilience);
     Upstream {
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
         sticky: sticky::read(section),
@@ -35,14 +32,16 @@ pub(super) fn read(
         backends,
         pool: pool(section),
         host: section.read("host", host).unwrap_or(Host::Preserve),
-        default_timeouts,
+        default_timeouts: defaults.exchange,
         timeouts,
-        retry: Retry::default(),
-        budget: Budget::default(),
-        health: None,
-        passive: Some(Passive::default()),
-        breaker: Some(Breaker::default()),
-        max_pending: None,
+        retry: resilience.retry,
+        budget: resilience.budget,
+        health: resilience.health,
+        passive: resilience.passive,
+        breaker: resilience.breaker,
+        max_pending: section
+            .read("max_pending", |item| item.integer_or("off", 1..=i64::from(u32::MAX - 1)))
+            .flatten(),
     }
 }
 
@@ -113,13 +112,23 @@ fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
     let backup = section.read("backup", Item::boolean);
     let max_connections =
         section.read("max_connections", |item| item.integer_or("off", 1..=i64::from(u32::MAX - 1)));
+    let slow_start = section.read("slow_start", slow_start);
     let backend = Backend::at(address::backend(address)?);
     Some(Backend {
         weight: weight.unwrap_or(backend.weight),
         backup: backup.unwrap_or(backend.backup),
         max_connections: max_connections.flatten(),
+        slow_start: slow_start.flatten(),
         ..backend
     })
+}
+
+/// `"off"` or how long.
+fn slow_start(item: Item<'_>) -> Option<Option<Duration>> {
+    match item.as_text() {
+        Some("off") => Some(None),
+        _ => item.duration_in(Duration::from_millis(1)..=SLOW_START_MAX).map(Some),
+    }
 }
 
 fn pool(section: &Section<'_>) -> Pool {

@@ -9,7 +9,7 @@ use super::super::schema::{Action, HostPattern, Mirror, Route};
 use super::super::source::Place;
 use super::super::tree::Value;
 use super::super::{hosts, shapes};
-use super::{Named, Reference, WrittenRoute, name, timeouts};
+use super::{Named, Reference, WrittenRoute, name, resilience, timeouts};
 
 mod action;
 mod matching;
@@ -51,7 +51,7 @@ pub(super) fn read(section: &Section<'_>) -> WrittenRoute {
         filters,
         rewrite: rewrite.unwrap_or_default(),
         timeouts,
-        retry: Default::default(),
+        retry: resilience::route(section, &name),
         body_bytes: body_limit(section, &name),
         action: action.unwrap_or_else(|| Action::Upstream(String::new())),
         mirror,

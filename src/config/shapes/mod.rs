@@ -1,6 +1,10 @@
 //! Which keys may stand in which table: those that are read, by table. What is only planned stands in
 //! `planned`, what other proxies call things in `foreign`.
 
+mod resilience;
+
+pub(crate) use resilience::*;
+
 /// A table of the configuration.
 #[derive(Debug)]
 pub(crate) struct Shape {
@@ -18,6 +22,7 @@ pub(crate) static ROOT: Shape = Shape {
     keys: &[
         "include",
         "global",
+        "admin",
         "log",
         "telemetry",
         "reload",
@@ -43,6 +48,8 @@ pub(crate) static GLOBAL: Shape = Shape {
     ],
 };
 
+pub(crate) static ADMIN: Shape = Shape { name: "admin", example: "[admin]", keys: &["socket"] };
+
 pub(crate) static LOG: Shape =
     Shape { name: "log", example: "[log]", keys: &["level", "format", "access"] };
 
@@ -57,8 +64,11 @@ pub(crate) static TELEMETRY: Shape =
 
 pub(crate) static RELOAD: Shape = Shape { name: "reload", example: "[reload]", keys: &["watch"] };
 
-pub(crate) static DEFAULTS: Shape =
-    Shape { name: "defaults", example: "[defaults.timeouts]", keys: &["timeouts"] };
+pub(crate) static DEFAULTS: Shape = Shape {
+    name: "defaults",
+    example: "[defaults.timeouts]",
+    keys: &["timeouts", "retry", "budget", "health", "passive", "breaker"],
+};
 
 pub(crate) static DEFAULTS_TIMEOUTS: Shape = Shape {
     name: "defaults.timeouts",
@@ -115,6 +125,7 @@ pub(crate) static ROUTE: Shape = Shape {
         "filters",
         "rewrite",
         "timeouts",
+        "retry",
         "limits",
         "upstream",
         "split",
@@ -240,13 +251,27 @@ pub(crate) static TEST_EXPECT: Shape = Shape {
 pub(crate) static UPSTREAM: Shape = Shape {
     name: "upstream.NAME",
     example: "[upstream.NAME]",
-    keys: &["balance", "backends", "sticky", "queue", "pool", "host", "timeouts"],
+    keys: &[
+        "balance",
+        "backends",
+        "sticky",
+        "queue",
+        "max_pending",
+        "pool",
+        "host",
+        "timeouts",
+        "retry",
+        "budget",
+        "health",
+        "passive",
+        "breaker",
+    ],
 };
 
 pub(crate) static UPSTREAM_BACKEND: Shape = Shape {
     name: "upstream.NAME.backends",
     example: "{ address = \"10.0.0.11:8080\" }",
-    keys: &["address", "weight", "backup", "max_connections"],
+    keys: &["address", "weight", "backup", "max_connections", "slow_start"],
 };
 
 pub(crate) static UPSTREAM_BALANCE: Shape = Shape {
@@ -290,6 +315,7 @@ pub(crate) static UPSTREAM_TIMEOUTS: Shape = Shape {
 pub(crate) const ALL: &[&Shape] = &[
     &ROOT,
     &GLOBAL,
+    &ADMIN,
     &LOG,
     &LOG_ACCESS,
     &TELEMETRY,
@@ -329,4 +355,20 @@ pub(crate) const ALL: &[&Shape] = &[
     &UPSTREAM_QUEUE,
     &UPSTREAM_POOL,
     &UPSTREAM_TIMEOUTS,
+    &DEFAULTS_RETRY,
+    &UPSTREAM_RETRY,
+    &ROUTE_RETRY,
+    &DEFAULTS_RETRY_BACKOFF,
+    &UPSTREAM_RETRY_BACKOFF,
+    &ROUTE_RETRY_BACKOFF,
+    &DEFAULTS_BUDGET,
+    &UPSTREAM_BUDGET,
+    &DEFAULTS_HEALTH,
+    &UPSTREAM_HEALTH,
+    &DEFAULTS_HEALTH_EXPECT,
+    &UPSTREAM_HEALTH_EXPECT,
+    &DEFAULTS_PASSIVE,
+    &UPSTREAM_PASSIVE,
+    &DEFAULTS_BREAKER,
+    &UPSTREAM_BREAKER,
 ];

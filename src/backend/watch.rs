@@ -1,0 +1,68 @@
+//! What only the passing of time brings about: a pure function of an upstream's members and the time. The control
+//! thread calls it about every 20 ms for every upstream that is watched ([`Care::is_watched`]), and nobody else.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::breaker::{Phase, Word};
+use super::change::Trip;
+use super::standing::Cause;
+use super::{Backend, Care, Cohort, Members};
+
+/// What the watch found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// A backend was taken out since it answers nobody: requests that wait on it are to be woken, so that they try
+    /// another.
+    pub found_stalled: bool,
+}
+
+/// Looks after `members`, which are those of `cohort`, at `now`. It takes no lock unless something changes.
+pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> Watched {
+    let mut watched = Watched::default();
+    for member in members {
+        watched.found_stalled |= member.backend.watch(care, now);
+    }
+    let words = || members.iter().map(|member| member.backend.gate.load());
+    if !cohort.counts_are(words()) {
+        cohort.turn().recount(words());
+    }
+    watched
+}
+
+impl Backend {
+    /// Whether requests that wait on it are to be woken.
+    fn watch(&self, care: &Care, now: Instant) -> bool {
+        let word = self.gate.load();
+        if word.phase() != Phase::Closed && (care.breaker.is_none() || care.passive.is_none()) {
+            self.change(Cause::Configured, now, Word::closed);
+            return false;
+        }
+        match word.phase() {
+            Phase::Closed => false,
+            Phase::Open => {
+                let is_due = || self.read(|record| now >= record.open_until);
+                if is_due() {
+                    self.half_open(Cause::OpenOver, now, |_| is_due());
+                }
+                false
+            }
+            Phase::HalfOpen => {
+                self.is_late(word, care.probe_timeout, now) && self.late(word, care, now)
+            }
+        }
+    }
+
+    /// Whether the latest of the requests that try it was sent longer ago than `timeout`.
+    fn is_late(&self, word: Word, timeout: Duration, now: Instant) -> bool {
+        let sent = self.probe_sent.load(Relaxed);
+        let waited = Duration::from_nanos(self.nanos(now).saturating_sub(sent));
+        word.n_probing() > 0 && sent > 0 && waited >= timeout
+    }
+
+    /// Open again, since a request that tries it is not answered in time. Whether it is stalled still.
+    fn late(&self, word: Word, care: &Care, now: Instant) -> bool {
+        let trip = Trip::soft(Cause::ProbeLate);
+        self.probe_failed(trip, word.generation(), care, now) && word.is_stalled()
+    }
+}

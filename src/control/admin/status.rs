@@ -1,0 +1,259 @@
+//! The state of everything, as `GET /v1/status` tells it and `forebay status` shows it. Fields may be added; those that
+//! are there keep their meaning.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::controller::Bound;
+use super::site::Site;
+use crate::backend::{Backend, Cause, Cohort, Member, Tier};
+use crate::log::TimeCache;
+use crate::net;
+use crate::snapshot::{Snapshot, Upstream};
+
+/// The whole process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of Forebay.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Where the configuration comes from.
+    pub configuration: String,
+    /// When the process started, RFC 3339.
+    pub started: String,
+    /// Seconds since then.
+    pub uptime_seconds: f64,
+    /// 1 at start, one more at each change of what is in service.
+    pub generation: u64,
+    /// Data-plane threads.
+    pub workers: usize,
+    /// Client connections open now.
+    pub connections: usize,
+    /// Every address that is listened on.
+    pub listeners: Vec<ListenerStatus>,
+    /// By name.
+    pub upstreams: Vec<UpstreamStatus>,
+}
+
+/// One address that is listened on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListenerStatus {
+    /// The listener's name.
+    pub name: String,
+    /// As configured.
+    pub bind: String,
+    /// As bound: port 0 has become a number.
+    pub bound: String,
+}
+
+/// One upstream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpstreamStatus {
+    /// Its name.
+    pub name: String,
+    /// How a backend is chosen.
+    pub strategy: String,
+    /// Whether its backends are asked how they are.
+    pub checked: bool,
+    /// Requests that wait for a place at a backend.
+    pub queue: QueueStatus,
+    /// How often one of its backends changed its state, by cause; since the process has the upstream.
+    pub changes: BTreeMap<String, u64>,
+    /// In file order, a name's addresses together. None: no name of it has resolved yet.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// A queue.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueStatus {
+    /// How many wait now.
+    pub waiting: u32,
+    /// How many may; `null`: there is no queue.
+    pub max: Option<u32>,
+}
+
+/// One backend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackendStatus {
+    /// Where it is connected to.
+    pub address: String,
+    /// As it is written in the configuration.
+    pub written: String,
+    /// 0 (no new requests) to 1000.
+    pub weight: u32,
+    /// The part of its weight that holds now, 0.0 to 1.0.
+    pub share: f64,
+    /// `primary` or `backup`.
+    pub tier: String,
+    /// `up`, `unproven`, `down`, `open` or `half_open`.
+    pub state: String,
+    /// When that was entered, RFC 3339.
+    pub since: String,
+    /// Seconds since then.
+    pub since_seconds: f64,
+    /// Why it was entered.
+    pub cause: String,
+    /// Exchanges that use it now.
+    pub in_flight: u32,
+    /// Of these at most; `null`: no bound.
+    pub max_connections: Option<u32>,
+    /// What asking it came to; `null`: it is not asked.
+    pub check: Option<CheckStatus>,
+}
+
+/// What asking a backend how it is came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckStatus {
+    /// Whether it passed; `null`: it was not asked yet, or was not done.
+    pub passed: Option<bool>,
+    /// What it answered, or why there is no answer.
+    pub result: Option<String>,
+    /// When, RFC 3339.
+    pub at: Option<String>,
+    /// Seconds since then.
+    pub seconds_ago: Option<f64>,
+    /// Seconds until it is asked next.
+    pub next_seconds: f64,
+}
+
+impl Status {
+    /// The state of everything at `now`, or of `upstream` and what is around it. Locks nothing that a worker or the
+    /// controller waits for.
+    ///
+    /// Fails when there is no such upstream; says which there are.
+    pub(super) fn gather(
+        site: &Site,
+        upstream: Option<&str>,
+        now: Instant,
+    ) -> Result<Self, String> {
+        let snapshot = site.snapshot.load_full();
+        let wanted = match upstream {
+            None => &snapshot.upstreams[..],
+            Some(name) => match snapshot.upstream_named(name) {
+                Some(index) => &snapshot.upstreams[index..=index],
+                None => return Err(unknown(name, &snapshot)),
+            },
+        };
+        let mut clock = Clock { now, time: SystemTime::now(), cache: TimeCache::default() };
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            configuration: site.configuration.clone(),
+            started: clock.rfc3339(site.started_at),
+            uptime_seconds: seconds(now.saturating_duration_since(site.started)),
+            generation: snapshot.generation,
+            workers: site.n_workers,
+            connections: site.fleet.open_connections(),
+            listeners: site.bound().iter().map(ListenerStatus::of).collect(),
+            upstreams: wanted.iter().map(|one| UpstreamStatus::of(one, &mut clock)).collect(),
+        })
+    }
+}
+
+/// `there is no upstream x; there are a, b`.
+fn unknown(name: &str, snapshot: &Snapshot) -> String {
+    const SHOWN_MAX: usize = 20;
+    let names = snapshot.upstreams.iter().map(|upstream| &*upstream.name);
+    let mut shown: Vec<&str> = names.take(SHOWN_MAX).collect();
+    if snapshot.upstreams.len() > SHOWN_MAX {
+        shown.push("…");
+    }
+    match shown.is_empty() {
+        true => format!("there is no upstream {name}: no route of this configuration needs one"),
+        false => format!("there is no upstream {name}; there are: {}", shown.join(", ")),
+    }
+}
+
+impl ListenerStatus {
+    fn of(bound: &Bound) -> Self {
+        ListenerStatus {
+            name: bound.listener.clone(),
+            bind: net::display(&bound.written).to_string(),
+            bound: net::display(&bound.bind).to_string(),
+        }
+    }
+}
+
+impl UpstreamStatus {
+    fn of(upstream: &Upstream, clock: &mut Clock) -> Self {
+        UpstreamStatus {
+            name: upstream.name.to_string(),
+            strategy: upstream.balancer.name().to_owned(),
+            checked: upstream.health.is_some(),
+            queue: QueueStatus {
+                waiting: upstream.queue.n_waiting(),
+                max: upstream.queueing.as_ref().map(|queue| queue.max),
+            },
+            changes: changes(&upstream.cohort),
+            backends: upstream
+                .members
+                .iter()
+                .map(|member| BackendStatus::of(member, clock))
+                .collect(),
+        }
+    }
+}
+
+fn changes(cohort: &Cohort) -> BTreeMap<String, u64> {
+    let counted =
+        Cause::ALL.iter().map(|cause| (cause.token().to_owned(), cohort.n_changes(*cause)));
+    counted.filter(|(_, n)| *n > 0).collect()
+}
+
+impl BackendStatus {
+    fn of(member: &Member, clock: &mut Clock) -> Self {
+        let backend = &*member.backend;
+        let standing = backend.standing();
+        let age = clock.now.saturating_duration_since(standing.since);
+        BackendStatus {
+            address: backend.label.to_string(),
+            written: member.authority.to_string(),
+            weight: member.weight,
+            share: f64::from(backend.share()) / f64::from(Backend::SHARE_FULL),
+            tier: match member.tier {
+                Tier::Primary => "primary".to_owned(),
+                Tier::Backup => "backup".to_owned(),
+            },
+            state: standing.state.token().to_owned(),
+            since: clock.rfc3339_before(age),
+            since_seconds: seconds(age),
+            cause: standing.cause.token().to_owned(),
+            in_flight: backend.in_flight(),
+            max_connections: Some(member.max_connections).filter(|max| *max != Member::UNLIMITED),
+            check: None,
+        }
+    }
+}
+
+/// The present, for the clock on the wall and for the one that never turns back.
+struct Clock {
+    now: Instant,
+    time: SystemTime,
+    cache: TimeCache,
+}
+
+impl Clock {
+    fn rfc3339_before(&mut self, age: Duration) -> String {
+        self.rfc3339(self.time.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))
+    }
+
+    fn rfc3339(&mut self, time: SystemTime) -> String {
+        let mut text = Vec::new();
+        self.cache.append_rfc3339(time, &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// With milliseconds.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
