@@ -45,6 +45,17 @@ impl Connection {
     pub(super) async fn try_again(
         &mut self,
         exchange: &mut Exchange,
+        permit: Permit,
+        outcome: Result<Answered, Failed>,
+    ) -> Result<(), Reason> {
+        let result = self.try_on(exchange, permit, outcome).await;
+        exchange.pending = None;
+        result
+    }
+
+    async fn try_on(
+        &mut self,
+        exchange: &mut Exchange,
         mut permit: Permit,
         mut outcome: Result<Answered, Failed>,
     ) -> Result<(), Reason> {

@@ -1,10 +1,12 @@
 //! From a request to a response head: the first try, and for most requests the only one. What comes after one that
 //! failed is in `again`.
 
+use std::future::Future;
 use std::ops::Range;
+use std::pin::Pin;
 
 use super::again;
-use super::attempt::Answered;
+use super::attempt::{Answered, Failed};
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::mirror;
@@ -45,19 +47,30 @@ impl Connection {
         exchange.record.attempts = 1;
         exchange.record.backend = Some(permit.backend().clone());
         let outcome = self.attempt(exchange, &mut permit, false).await;
+        match self.after_first(exchange, permit, outcome) {
+            None => Ok(()),
+            Some(more) => more.await,
+        }
+    }
+
+    /// What is still to be done after the first try; mostly nothing. No async function, so that idle connections do
+    /// not keep room for what it is given.
+    #[inline]
+    fn after_first<'a>(
+        &'a mut self,
+        exchange: &'a mut Exchange,
+        mut permit: Permit,
+        outcome: Result<Answered, Failed>,
+    ) -> Option<Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>> {
         if outcome.is_ok() {
             pick::settle(&mut permit, exchange, Ok(exchange.response.status));
         }
         match outcome {
             Ok(answered) if !again::is_listed(exchange) => {
                 self.start(exchange, permit, answered);
-                Ok(())
+                None
             }
-            outcome => {
-                let result = Box::pin(self.try_again(exchange, permit, outcome)).await;
-                exchange.pending = None;
-                result
-            }
+            outcome => Some(Box::pin(self.try_again(exchange, permit, outcome))),
         }
     }
 
