@@ -175,7 +175,9 @@ impl Connection {
             return Ok(Next::Try { permit, fresh: false, replays });
         }
         let may_pay = matches!(again, Again::Elsewhere | Again::Free(true));
-        if !may_pay || !pick::is_any(exchange) || !self.may_spend(exchange) {
+        let same = may_ask_again(exchange, reason);
+        let any = if same { pick::is_any(exchange) } else { pick::is_another(exchange, &refuser) };
+        if !may_pay || !any || !self.may_spend(exchange) {
             return give_up(exchange, reason);
         }
         if let Some(head) = self.back_off(exchange).await? {
@@ -184,7 +186,7 @@ impl Connection {
         }
         let picked = match self.pick_or_wait(exchange).await? {
             Some(permit) => Some(permit),
-            None => pick::pick_again(self.worker(), exchange, &refuser, true),
+            None => pick::pick_again(self.worker(), exchange, &refuser, same),
         };
         match picked {
             Some(permit) => Ok(Next::Try { permit, fresh: false, replays }),
@@ -288,6 +290,14 @@ fn decide(exchange: &Exchange, last: Try) -> Again {
     };
     let nature = Nature::of(&exchange.request.head, &policy.retry);
     retry::decide(&policy.retry, nature, &last, exchange.so_far)
+}
+
+/// Whether the backend that failed may be asked again where there is no other. One that took the whole time it had is
+/// not made to work on the same request a second time, unless the operator bounds each try for that.
+fn may_ask_again(exchange: &Exchange, reason: Reason) -> bool {
+    let policy = exchange.hold.as_ref().and_then(Hold::policy);
+    let in_silence = matches!(reason, Reason::FirstByteTimeout | Reason::Stalled);
+    !in_silence || policy.is_some_and(|policy| policy.retry.per_try.is_some())
 }
 
 /// Nothing more is tried: what is left is the try that is raced, if it may still help.

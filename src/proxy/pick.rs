@@ -114,7 +114,11 @@ pub(super) fn is_any(exchange: &Exchange) -> bool {
 
 fn is_eligible(exchange: &Exchange, tried: &Tried) -> bool {
     let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
-    upstream.is_some_and(|upstream| Candidates::new(&upstream.members, tried).any())
+    upstream.is_some_and(|upstream| {
+        let members = &upstream.members;
+        Candidates::new(members, tried).any()
+            || Candidates::last_resort(members, tried).is_some_and(|left| left.any())
+    })
 }
 
 /// Remembers that `backend` was tried, and if there are too many of them, only that.
