@@ -53,6 +53,7 @@ pub(super) fn read_exchange(section: &Section<'_>, path: &str) -> ExchangeTimeou
 /// One of them; where it stands is remembered for those who explain what holds.
 fn timeout(section: &Section<'_>, path: &str, key: &str) -> Timeout {
     let item = section.item(key)?;
+    let timeout = item.duration_or_off()?;
     section.cx.mark(format!("{path}.{key}"), item.place());
-    item.duration_or_off()
+    Some(timeout)
 }

@@ -112,13 +112,20 @@ fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
     let backup = section.read("backup", Item::boolean);
     let max_connections =
         section.read("max_connections", |item| item.integer_or("off", 1..=i64::from(u32::MAX - 1)));
-    let slow_start = section.read("slow_start", slow_start);
+    let slow_start = section.read("slow_start", slow_start).flatten();
+    if let Some(item) = section.item("slow_start").filter(|_| slow_start.is_some())
+        && weight == Some(0)
+    {
+        let message = "a backend of weight 0 gets no new requests: nothing starts slowly";
+        let draft = Draft::warning(Code::Suspicious, item.place(), message);
+        section.cx.report(draft.help("remove `slow_start`, or give it a weight of 1 to 1000"));
+    }
     let backend = Backend::at(address::backend(address)?);
     Some(Backend {
         weight: weight.unwrap_or(backend.weight),
         backup: backup.unwrap_or(backend.backup),
         max_connections: max_connections.flatten(),
-        slow_start: slow_start.flatten(),
+        slow_start,
         ..backend
     })
 }
