@@ -74,6 +74,7 @@ impl Launch {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let bound: Arc<Mutex<Vec<Bound>>> = Arc::default();
         let wish = Arc::new(Wish::default());
+        let names_every = self.settings.names_every;
         let admin = Admin::new(Site::new(
             &self.settings.source,
             self.ready.n_workers,
@@ -89,7 +90,7 @@ impl Launch {
             registry: Arc::new(Registry::default()),
             snapshot: self.snapshot,
             sockets: Vec::new(),
-            resolver: Resolver::default(),
+            resolver: Resolver::asking_every(names_every),
             changed: Set::default(),
             graveyard: Graveyard::new(),
             reloads: Reloads::default(),
