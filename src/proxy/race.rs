@@ -148,3 +148,7 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "race_tests.rs"]
+mod tests;

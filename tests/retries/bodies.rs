@@ -6,7 +6,7 @@ use crate::{AT_ONCE, OK, proxy};
 const BOUND: usize = 5000;
 
 fn retry() -> String {
-    format!("{AT_ONCE}, body_buffer = {BOUND}")
+    format!("{AT_ONCE}, body_buffer = \"{BOUND}B\"")
 }
 
 /// `body` in chunks of 1000, and how many bytes it is on the wire.
@@ -79,7 +79,7 @@ fn a_chunked_body_counts_as_it_is_framed() {
     for (bound, status) in [(bound, 200), (bound - 1, 502)] {
         for n_pieces in [1, 4] {
             let (dying, other) = (Origin::bind(), Service::echo());
-            let retry = format!("{AT_ONCE}, body_buffer = {bound}");
+            let retry = format!("{AT_ONCE}, body_buffer = \"{bound}B\"");
             let proxy = proxy(&retry, &[dying.address(), other.address()]);
             let mut client = proxy.connect();
             let head = "PUT /a HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -16,8 +16,10 @@ use std::net::SocketAddr;
 use forebay::metrics::{Counter, WorkerCounters};
 use support::{Origin, Proxy, Setup, Wire};
 
+/// A whole answer.
 pub const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+/// A whole request.
 pub const GET: &str = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// No pauses, and no breaker in the way: what is tried is up to the policy alone.
@@ -58,6 +60,7 @@ pub fn answer_one(origin: &Origin, answer: &str) -> Wire {
     backend
 }
 
+/// A counter of all workers.
 pub fn sum(proxy: &Proxy, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
     proxy.daemon().metrics().sum(counter)
 }

@@ -49,7 +49,7 @@ fn the_last_answer_is_passed_on_as_it_came() {
 #[test]
 fn the_only_backends_answer_is_passed_on_at_once() {
     let origin = Origin::bind();
-    let proxy = proxy("backoff = { base = \"1h\", max = \"1h\" }", &[origin.address()]);
+    let proxy = proxy("backoff = { base = \"60s\", max = \"60s\" }", &[origin.address()]);
     let mut client = proxy.connect();
     client.send(GET);
     answer_one(&origin, SICK);
