@@ -49,7 +49,7 @@ impl Connection {
         outcome: Result<Answered, Failed>,
     ) -> Result<(), Reason> {
         let result = self.try_on(exchange, permit, outcome).await;
-        exchange.pending = None;
+        (exchange.pending, exchange.parked) = (None, None);
         result
     }
 

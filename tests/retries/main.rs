@@ -6,7 +6,6 @@
 mod support;
 
 mod bodies;
-mod budget;
 mod conditions;
 mod pending;
 mod statuses;
