@@ -18,6 +18,7 @@ use super::controller::{Bound, Controller};
 use super::event::{Event, Reply, Request, Urgency};
 use super::fleet::Fleet;
 use super::graveyard::Graveyard;
+use super::health::Health;
 use super::prepare::{self, Basis, Ready, Settings};
 use super::reload::{ReloadError, Reloaded, Reloads};
 use super::resolve::Resolver;
@@ -101,6 +102,7 @@ impl Launch {
             wish: Arc::clone(&wish),
             watched: None,
             admin,
+            health: Health::new(),
         };
         let (started, starting) = blocking::sync_channel(1);
         let (ready, hang_up) = (self.ready, self.hang_up);
@@ -139,6 +141,7 @@ fn control_thread(
             return None;
         }
         tokio::spawn(ticks(controller.events.clone()));
+        controller.health.start(&controller.snapshot, &controller.fleet);
         controller.commit(ready).await;
         let _ = started.send(Ok(()));
         Some(controller.run(inbox).await)

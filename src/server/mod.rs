@@ -18,6 +18,8 @@ mod descriptors;
 mod door;
 #[cfg(test)]
 mod filter_tests;
+#[cfg(test)]
+mod health_tests;
 mod house;
 mod occupancy;
 #[cfg(test)]
