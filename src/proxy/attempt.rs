@@ -147,7 +147,7 @@ pub(super) fn came_to(
         }
     };
     let overtaken =
-        exchange.parked.take().and_then(|parked| race::winner(exchange, permit, parked));
+        exchange.parked.take().and_then(|parked| race::winner(exchange, permit, *parked));
     match overtaken.or(upstream) {
         Some(connection) => Ok(Answered { connection, facts, buffer, range }),
         None => Err(Failed { reason: Reason::Internal, origin, waiting: None }),

@@ -32,6 +32,9 @@ pub(super) struct Started {
     pub(super) range: Range<usize>,
 }
 
+/// What is still to be done for a response head.
+type Rest<'a> = Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>;
+
 impl Connection {
     /// Sends the request and waits for the final response head (or a 101), which is then in
     /// `exchange.response`, and the rest in `exchange.started`. Interim responses go to the client on the way.
@@ -61,7 +64,7 @@ impl Connection {
         exchange: &'a mut Exchange,
         mut permit: Permit,
         outcome: Result<Answered, Failed>,
-    ) -> Option<Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>> {
+    ) -> Option<Rest<'a>> {
         if outcome.is_ok() {
             pick::settle(&mut permit, exchange, Ok(exchange.response.status));
         }

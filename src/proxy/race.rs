@@ -55,7 +55,7 @@ impl Parked {
 pub(super) fn winner(
     exchange: &mut Exchange,
     permit: &mut Permit,
-    parked: Box<Parked>,
+    parked: Parked,
 ) -> Option<pool::Connection> {
     if !parked.answered {
         return None;
