@@ -77,6 +77,7 @@
 //! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
 //! | in-flight counts, latency, availability | `Arc<Backend>` in the registry | yes, by (upstream, address) |
 //! | queue of waiting requests | registry | yes, by upstream |
+//! | what checks say, and when the next is due | control thread | yes, by backend |
 //! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |

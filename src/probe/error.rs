@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::response::BODY_BYTES_MAX;
 use crate::config::Statuses;
 use crate::http1::RESPONSE_HEAD_BYTES_MAX;
@@ -61,6 +63,13 @@ impl ProbeError {
                 | ProbeError::Broken(_)
                 | ProbeError::Truncated
         )
+    }
+
+    /// Whether it says nothing about the backend: this process or machine has run out of something.
+    pub fn is_the_askers(&self) -> bool {
+        let ProbeError::Connect(error) = self else { return false };
+        let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+        Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
     }
 }
 
@@ -144,6 +153,14 @@ impl fmt::Display for Ranges<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_we_lack_ourselves_is_not_the_backends_fault() {
+        let connect = |errno: Errno| ProbeError::Connect(errno.into());
+        assert!(connect(Errno::MFILE).is_the_askers());
+        assert!(!connect(Errno::CONNREFUSED).is_the_askers());
+        assert!(!ProbeError::Closed.is_the_askers());
+    }
 
     #[test]
     fn a_failure_says_what_was_found_and_what_was_wanted() {

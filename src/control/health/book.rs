@@ -27,6 +27,8 @@ pub(super) struct Book {
     due: BTreeSet<(Instant, u64)>,
     random: Rng,
     lag: Lag,
+    /// When it was last told that checks could not be done.
+    spoilt_told: Option<Instant>,
     n_kept: usize,
     kept_max: usize,
 }
@@ -102,6 +104,7 @@ impl Book {
             due: BTreeSet::new(),
             random,
             lag: Lag::default(),
+            spoilt_told: None,
             n_kept: 0,
             kept_max,
         }
@@ -232,10 +235,20 @@ impl Book {
         let Some(mut running) = check.running.take_if(|_| is_ours) else { return };
         running.task = None;
         let options = &done.target.options;
-        let may_be_ours = done.result.as_ref().is_err_and(ProbeError::may_be_the_askers);
-        if may_be_ours && self.lag.spoils(running.lag, options.timeout) {
-            let backend = &check.backend.label;
-            tracing::debug!(upstream = &*check.upstream, %backend, "late ourselves; asked again");
+        let is_spoilt = match &done.result {
+            Err(error) if error.is_the_askers() => Some(error.to_string()),
+            Err(error) if error.may_be_the_askers() => {
+                let is_late = self.lag.spoils(running.lag, options.timeout);
+                is_late.then(|| "our own thread was late".to_owned())
+            }
+            _ => None,
+        };
+        if let Some(why) = is_spoilt {
+            let (upstream, backend) = (&*check.upstream, &check.backend.label);
+            if self.spoilt_told.is_none_or(|told| now >= told + SPOILT_TOLD_EVERY) {
+                self.spoilt_told = Some(now);
+                tracing::warn!(upstream, %backend, why, "a check could not be done, it is repeated");
+            }
             check.due = pace::again(options, now, &mut self.random);
         } else {
             let is_first = check.last.is_none();
@@ -311,6 +324,9 @@ fn target(upstream: &Upstream, member: &Member, options: &Arc<Health>) -> Target
 
 /// A connection is kept for the next check if that is due within this: longer, and most backends have closed it.
 const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// Whoever lacks something lacks it for all checks: told this often, for one of them.
+const SPOILT_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 #[path = "book_tests.rs"]

@@ -246,6 +246,17 @@ fn a_check_that_we_were_late_for_is_repeated_and_counts_for_nothing() {
 }
 
 #[test]
+fn a_check_that_could_not_be_made_for_want_of_descriptors_counts_for_nothing() {
+    let mut world = World::new();
+    world.reload("backends = [\"10.0.0.1:80\"]\nhealth = { fall = 1 }");
+    world.advance(1.0);
+    world.start(usize::MAX);
+    world.end_with(0, Err(ProbeError::Connect(rustix::io::Errno::MFILE.into())));
+    assert_eq!(world.states(), "1 up");
+    world.verify();
+}
+
+#[test]
 fn what_a_backend_said_by_itself_counts_whenever_it_was_read() {
     let mut world = World::new();
     world.reload("backends = [\"10.0.0.1:80\"]\nhealth = { fall = 1 }");
