@@ -22,7 +22,8 @@
 //!                 control   the only writer of the snapshot: reload, watch, names, signals; never imports proxy
 //! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
 //!                 admit     a request's way up to the search for a backend, sans I/O: also for tests and explain
-//! 3 bytes         pool      idle connections to backends
+//! 3 bytes         probe     asking a backend how it is, one file a kind
+//!                 pool      idle connections to backends
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
 //!                 net       sockets: listen, accept, dial, one stream type
 //!                 log       operator events and access lines, one writer thread per target
@@ -35,7 +36,7 @@
 //! 1 the text      config    TOML → Config, or every problem with its place
 //! 0 facts         error, hash, metrics, rng
 //! ```
-//! Rooms that are planned have their storey: `probe` and `discovery` on 3; HTTP/2 will be
+//! Rooms that are planned have their storey: `discovery` on 3; HTTP/2 will be
 //! hyper's, behind the same [`message`] heads.
 //!
 //! # The life of a request
@@ -94,6 +95,7 @@ pub mod message;
 pub mod metrics;
 pub mod net;
 pub mod pool;
+pub mod probe;
 pub mod proxy;
 pub mod relay;
 pub mod rng;

@@ -63,6 +63,9 @@ impl Backend {
         }
         if before.phase() != after.phase() {
             self.sensor.forget();
+            if after.phase() == Phase::Closed {
+                self.flow.forget();
+            }
         }
         // Whoever waits may find a place now, or nothing to wait for.
         self.queue.members_changed();
@@ -161,12 +164,17 @@ impl Backend {
         let Some(breaker) = &care.breaker else { return false };
         let closed = |word: Word| word.phase() == Phase::Closed && word.generation() == generation;
         // Those who merely fail while the cap is reached wait for nobody.
-        if !closed(self.gate.load()) || trip.soft && !self.cohort.has_room(care) {
+        let may = || match trip.cause {
+            // Somebody else has to be there who answers.
+            Cause::Stalled => self.cohort.has_others(care),
+            _ => !trip.soft || self.cohort.has_room(care),
+        };
+        if !closed(self.gate.load()) || !may() {
             return false;
         }
         let forgets = breaker.max_open.min(breaker.open.saturating_mul(FORGETS_AFTER));
         self.change(trip.cause, now, |word| {
-            if !closed(word) || trip.soft && !self.cohort.has_room(care) {
+            if !closed(word) || !may() {
                 return None;
             }
             let since = self.read(|record| now.saturating_duration_since(record.closed));

@@ -3,11 +3,13 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Care;
 use super::breaker::Word;
 use super::budget::RetryBudget;
 use super::pending::Waiting;
+use super::stall::Crowd;
 use super::standing::{Cause, State};
 
 /// The live state of an upstream as a whole.
@@ -27,7 +29,24 @@ pub struct Cohort {
     n_ejected: AtomicU32,
     /// Backends that do not get requests as usual, for whatever cause; written in turn.
     n_out: AtomicU32,
+    /// When the watch looked.
+    pulse: Mutex<Pulse>,
 }
+
+/// How regularly the watch looks.
+#[derive(Debug, Default)]
+struct Pulse {
+    last: Option<Instant>,
+    gap: Duration,
+    /// What it saw.
+    crowd: Option<Crowd>,
+}
+
+/// The watch was not there if it comes so many times as late as it did before, and by more than [`BLINK_MIN`].
+const BLINK_FACTOR: u32 = 4;
+
+/// A pause that says nothing.
+const BLINK_MIN: Duration = Duration::from_millis(100);
 
 /// Whose turn it is to change a state.
 #[derive(Debug)]
@@ -47,6 +66,7 @@ impl Cohort {
             turn: Mutex::default(),
             n_ejected: AtomicU32::new(0),
             n_out: AtomicU32::new(0),
+            pulse: Mutex::default(),
         }
     }
 
@@ -62,8 +82,23 @@ impl Cohort {
 
     /// Whether one more may be softly ejected: within the cap, and not the last that serves.
     pub(super) fn has_room(&self, care: &Care) -> bool {
-        let n_out = self.n_out.load(Relaxed);
-        self.n_ejected() < care.n_ejected_max() && n_out + 1 < care.n_members
+        self.n_ejected() < care.n_ejected_max() && self.has_others(care)
+    }
+
+    /// Whether somebody serves besides one who does.
+    pub(super) fn has_others(&self, care: &Care) -> bool {
+        self.n_out.load(Relaxed) + 1 < care.n_members
+    }
+
+    /// The watch looks and sees `crowd`: what it saw before, and whether it missed some of the times that it should
+    /// have looked.
+    pub(super) fn looked(&self, crowd: Crowd, now: Instant) -> (Option<Crowd>, bool) {
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let gap = pulse.last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        let blinked = gap > BLINK_MIN && gap > pulse.gap.saturating_mul(BLINK_FACTOR);
+        let before =
+            std::mem::replace(&mut *pulse, Pulse { last: Some(now), gap, crowd: Some(crowd) });
+        (before.crowd, blinked)
     }
 
     /// Waits for the others to have changed.

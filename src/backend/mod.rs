@@ -16,6 +16,7 @@ use breaker::{Gate, Phase};
 use change::Record;
 use flow::Flow;
 use sensor::Sensor;
+use stall::Suspicion;
 
 mod breaker;
 mod budget;
@@ -28,8 +29,10 @@ mod latency;
 mod member;
 mod pending;
 mod permit;
+mod quantile;
 mod queue;
 mod sensor;
+mod stall;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -84,6 +87,8 @@ pub struct Backend {
     probe_sent: AtomicU64,
     /// When the world began for it.
     epoch: Instant,
+    /// The silence that the watch looks into.
+    suspicion: Mutex<Option<Suspicion>>,
     /// Its last change.
     record: Mutex<Record>,
     /// The part of its weight that holds, of [`Backend::SHARE_FULL`].
@@ -118,6 +123,7 @@ impl Backend {
             sensor: Sensor::default(),
             probe_sent: AtomicU64::new(0),
             epoch,
+            suspicion: Mutex::default(),
             record: Mutex::new(Record::new(epoch)),
             share: AtomicU32::new(Self::SHARE_FULL),
             flow: CachePadded::default(),

@@ -135,7 +135,8 @@ impl Permit {
             return;
         }
         self.owed = true;
-        self.backend.flow.sent();
+        let backend = &*self.backend;
+        backend.flow.sent(|| backend.nanos(now));
         if self.probes {
             self.backend.probe_sent(self.generation, now);
         }
@@ -158,7 +159,7 @@ impl Permit {
         }
         let answered = matches!(verdict.became, Became::Answered(..));
         if answered && std::mem::take(&mut self.owed) {
-            backend.flow.answered();
+            backend.flow.answered(backend.nanos(verdict.now), verdict.latency);
         }
         let counts = care.passive.as_ref().filter(|passive| verdict.became.counts(passive));
         match counts {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Phase, Word};
 use super::change::Trip;
+use super::stall::Usual;
 use super::standing::Cause;
 use super::{Backend, Care, Cohort, Members};
 
@@ -17,12 +18,15 @@ pub struct Watched {
     pub found_stalled: bool,
 }
 
-/// Looks after `members`, which are those of `cohort`, at `now`. It takes no lock unless something changes.
+/// Looks after `members`, which are those of `cohort`, at `now`. It takes no lock that a request waits for, unless something
+/// changes.
 pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> Watched {
     let mut watched = Watched::default();
+    let usual = Usual::of(members, cohort, now);
     for member in members {
-        watched.found_stalled |= member.backend.watch(care, now);
+        watched.found_stalled |= member.backend.watch(&usual, care, now);
     }
+    cohort.budget.roll(now);
     let words = || members.iter().map(|member| member.backend.gate.load());
     if !cohort.counts_are(words()) {
         cohort.turn().recount(words());
@@ -32,14 +36,14 @@ pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> W
 
 impl Backend {
     /// Whether requests that wait on it are to be woken.
-    fn watch(&self, care: &Care, now: Instant) -> bool {
+    fn watch(&self, usual: &Usual, care: &Care, now: Instant) -> bool {
         let word = self.gate.load();
         if word.phase() != Phase::Closed && (care.breaker.is_none() || care.passive.is_none()) {
             self.change(Cause::Configured, now, Word::closed);
             return false;
         }
         match word.phase() {
-            Phase::Closed => false,
+            Phase::Closed => self.stalled(word, usual, care, now),
             Phase::Open => {
                 let is_due = || self.read(|record| now >= record.open_until);
                 if is_due() {
@@ -48,9 +52,19 @@ impl Backend {
                 false
             }
             Phase::HalfOpen => {
-                self.is_late(word, care.probe_timeout, now) && self.late(word, care, now)
+                // Who is suspected of answering nobody shows it soon.
+                let silence = usual.silence.filter(|_| word.is_stalled());
+                let timeout = silence.unwrap_or(care.probe_timeout).min(care.probe_timeout);
+                self.is_late(word, timeout, now) && self.late(word, care, now)
             }
         }
+    }
+
+    /// Takes it out if it answers nobody while its peers do.
+    fn stalled(&self, word: Word, usual: &Usual, care: &Care, now: Instant) -> bool {
+        care.passive.is_some_and(|passive| passive.stall)
+            && self.is_silent(usual, self.nanos(now))
+            && self.trip(Trip::hard(Cause::Stalled), word.generation(), care, now)
     }
 
     /// Whether the latest of the requests that try it was sent longer ago than `timeout`.

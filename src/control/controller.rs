@@ -13,6 +13,7 @@ use super::event::{Event, Request};
 use super::fleet::{Fleet, Order};
 use super::graveyard::Graveyard;
 use super::handle::{Ended, Wish};
+use super::health::Health;
 use super::prepare::{Basis, Settings};
 use super::reload::{ReloadError, Reloads};
 use super::resolve::Resolver;
@@ -63,6 +64,7 @@ pub(super) struct Controller {
     pub(super) wish: Arc<Wish>,
     pub(super) watched: Option<Arc<Watched>>,
     pub(super) admin: Admin,
+    pub(super) health: Health,
 }
 
 impl Controller {
@@ -225,7 +227,9 @@ impl Controller {
     /// The one store: from here on this snapshot is read. Returns the last one.
     pub(super) fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
+        self.health.adopt(&self.snapshot.load(), &snapshot);
         let last = self.snapshot.swap(Arc::clone(&snapshot));
+        self.health.stored();
         // Those who wait for a place choose from the members that are there now.
         snapshot.upstreams.iter().for_each(|upstream| upstream.queue.members_changed());
         last

@@ -18,6 +18,7 @@ use super::controller::{Bound, Controller};
 use super::event::{Event, Reply, Request, Urgency};
 use super::fleet::Fleet;
 use super::graveyard::Graveyard;
+use super::health::Health;
 use super::prepare::{self, Basis, Ready, Settings};
 use super::reload::{ReloadError, Reloaded, Reloads};
 use super::resolve::Resolver;
@@ -74,6 +75,7 @@ impl Launch {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let bound: Arc<Mutex<Vec<Bound>>> = Arc::default();
         let wish = Arc::new(Wish::default());
+        let names_every = self.settings.names_every;
         let admin = Admin::new(Site::new(
             &self.settings.source,
             self.ready.n_workers,
@@ -89,7 +91,7 @@ impl Launch {
             registry: Arc::new(Registry::default()),
             snapshot: self.snapshot,
             sockets: Vec::new(),
-            resolver: Resolver::default(),
+            resolver: Resolver::asking_every(names_every),
             changed: Set::default(),
             graveyard: Graveyard::new(),
             reloads: Reloads::default(),
@@ -100,6 +102,7 @@ impl Launch {
             wish: Arc::clone(&wish),
             watched: None,
             admin,
+            health: Health::new(),
         };
         let (started, starting) = blocking::sync_channel(1);
         let (ready, hang_up) = (self.ready, self.hang_up);
@@ -138,6 +141,7 @@ fn control_thread(
             return None;
         }
         tokio::spawn(ticks(controller.events.clone()));
+        controller.health.start(&controller.snapshot, &controller.fleet);
         controller.commit(ready).await;
         let _ = started.send(Ok(()));
         Some(controller.run(inbox).await)

@@ -11,6 +11,7 @@ mod event;
 mod fleet;
 mod graveyard;
 mod handle;
+mod health;
 mod prepare;
 mod reload;
 mod resolve;
@@ -24,6 +25,7 @@ pub use admin::{
 pub use controller::Bound;
 pub use fleet::{Fleet, Order};
 pub use handle::{Ended, Handle, Launch};
+pub use health::{CheckInfo, Checks};
 pub use prepare::{Loader, Settings};
 pub use reload::{ReloadError, Reloaded};
 pub use resolve::Lookup;

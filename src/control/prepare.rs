@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reload::ReloadError;
-use super::resolve::{self, Answer, Lookup};
+use super::resolve::{self, Answer, Lookup, Resolver};
 use super::watch::{self, Marks};
 use crate::admit::trial;
 use crate::config::{self, Failure, Loaded, Source};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub loader: Loader,
     /// How names become addresses.
     pub lookup: Lookup,
+    /// How often a name that has resolved is asked again.
+    pub names_every: Duration,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
             handle_signals: false,
             loader: Arc::new(config::load),
             lookup: resolve::system_lookup(),
+            names_every: Resolver::EVERY,
         }
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Record {
     pub(super) attempts: u32,
     /// It waited for a place at a backend: what was measured before is of no use any more.
     pub(super) queued: bool,
+    /// How long, over all tries, unless it waits still.
+    pub(super) queued_for: Option<Duration>,
     pub(super) connect: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes of an answer of our own.
@@ -95,6 +97,7 @@ impl Record {
         self.backend = None;
         self.attempts = 0;
         self.queued = false;
+        self.queued_for = None;
         (self.connect, self.first_byte) = (None, None);
         (self.own_bytes, self.bytes_in, self.bytes_out) = (0, 0, 0);
     }

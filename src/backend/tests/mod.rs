@@ -2,6 +2,7 @@
 
 mod breaker;
 mod interleavings;
+mod stall;
 mod walk;
 
 use std::sync::Arc;

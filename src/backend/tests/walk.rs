@@ -61,7 +61,11 @@ impl Walk {
             assert!(word.n_probing() <= u64::from(breaker.probes), "{word:?}");
             assert!(word.slots() <= u64::from(breaker.probes), "{word:?}");
             assert_eq!(word.state(), self.world.state(n));
-            self.time_open(n, word.phase(), word.openings(), &breaker);
+            // Any answer closes one that was stalled.
+            match word.is_stalled() {
+                true => self.opened[n] = None,
+                false => self.time_open(n, word.phase(), word.openings(), &breaker),
+            }
         }
         assert_eq!(n_soft, self.world.cohort.n_ejected());
         assert!(n_soft <= self.world.care.n_ejected_max());
