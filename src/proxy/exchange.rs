@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::forward::{Started, Wait};
+use super::await_head::Wait;
+use super::forward::Started;
 use super::hold::Hold;
 use super::mirror::Planned;
+use super::race::Parked;
+use super::retry::SoFar;
 use crate::admit::{Request, Step};
-use crate::backend::{Backend, Tried};
+use crate::backend::{Backend, Pending, Tried};
 use crate::error::Reason;
 use crate::message::ResponseHead;
 use crate::relay::{Pump, Resources};
@@ -31,6 +34,12 @@ pub(super) struct Exchange {
     pub(super) inbox: Vec<u8>,
     /// Backends that refused it.
     pub(super) tried: Tried,
+    /// What its tries have used up.
+    pub(super) so_far: SoFar,
+    /// Its place among those that wait for a response head, where their number is bounded.
+    pub(super) pending: Option<Pending>,
+    /// A try that goes on beside another.
+    pub(super) parked: Option<Box<Parked>>,
     /// How far sending it and waiting for the answer have come.
     pub(super) wait: Wait,
     /// The response that has begun.
@@ -47,6 +56,8 @@ impl Exchange {
     pub(super) fn clear(&mut self, resources: Resources<'_>) {
         self.request.clear();
         self.tried = Tried::default();
+        self.so_far = SoFar::default();
+        (self.pending, self.parked) = (None, None);
         self.wait = Wait::default();
         self.started = None;
         self.detour = None;

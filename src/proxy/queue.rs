@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::begin::glance_before_sending;
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::forward::{timeouts, total_deadline};
+use super::expiry::{timeouts, total_deadline};
 use super::hold::Hold;
 use super::pick;
 use super::timer::earlier;
