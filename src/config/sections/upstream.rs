@@ -24,6 +24,11 @@ pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Up
         .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     let backends = backends(section);
+    for key in ["sticky", "queue", "max_pending"] {
+        if let Some(item) = section.item(key) {
+            section.cx.mark(format!("upstream.{name}.{key}"), item.place());
+        }
+    }
     let resilience = resilience::upstream(section, name, &defaults.resilience);
     Upstream {
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
