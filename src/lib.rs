@@ -49,8 +49,9 @@
 //! 4 pick     the cookie's backend, else upstream.balancer.pick(candidates) → Permit            | 503
 //!            all full, and the upstream has a queue: wait in line, first come, first served    | 503
 //! 5 send     pool.take or dial; head and what is there of the body in one write
-//!            a refused or dead connection → 4 while that is safe                               | 502 504
+//!            a try that failed → 4 while the retry policy and its budget allow it              | 502 504
 //!            fully sent: its copy, where the route has a mirror, leaves on a task of its own, never waited for
+//!            a backend found stalled meanwhile: the try goes on beside another, the first head wins
 //! 6 head     1xx go on at once, the final head is parsed, edited, seen by the filters, framed for this client
 //! 7 body     a pump each way until done; longer than one read: only Arc<Policy> stays pinned   | cut, never completed
 //! 8 end      connection → pool, in-flight − 1, counters, access-log line

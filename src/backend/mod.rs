@@ -151,6 +151,13 @@ impl Backend {
         word.is_stalled() && word.phase() == Phase::Open
     }
 
+    /// It is found stalled, as the watch would.
+    #[cfg(test)]
+    pub(crate) fn found_stalled(&self, care: &Care) {
+        let generation = self.gate.load().generation();
+        self.trip(change::Trip::soft(Cause::Stalled), generation, care, Instant::now());
+    }
+
     /// Exchanges in use now, over all workers.
     #[inline]
     pub fn in_flight(&self) -> u32 {

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::connection::{After, Connection};
 use super::exchange::Exchange;
-use super::forward::{Expiry, Started, timeouts};
+use super::expiry::{Expiry, timeouts};
+use super::forward::Started;
 use super::held_back;
 use super::pick;
 use super::response_headers::{self, Client, Outgoing};

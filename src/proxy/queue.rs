@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::begin::glance_before_sending;
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::forward::{timeouts, total_deadline};
+use super::expiry::{timeouts, total_deadline};
 use super::hold::Hold;
 use super::pick;
 use super::timer::earlier;
@@ -39,8 +39,12 @@ impl Connection {
         let waiter = Arc::clone(&upstream.queue).join(queueing.max).ok_or(Reason::QueueFull)?;
         exchange.record.queued = true;
         self.worker().counters().queued.add(1);
-        let deadline = queueing.timeout.map(|timeout| Instant::now() + timeout);
-        poll_fn(|cx| self.poll_place(cx, exchange, &waiter, deadline)).await
+        let began = Instant::now();
+        let deadline = queueing.timeout.map(|timeout| began + timeout);
+        let place = poll_fn(|cx| self.poll_place(cx, exchange, &waiter, deadline)).await;
+        let before = exchange.record.queued_for.unwrap_or_default();
+        exchange.record.queued_for = Some(before.saturating_add(began.elapsed()));
+        place
     }
 
     /// Looks for a place when it is called, notices a client that left and time that ran out.

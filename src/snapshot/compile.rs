@@ -7,12 +7,15 @@ use std::sync::Arc;
 use super::entries::Routes;
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
-use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
+use super::{
+    AccessLog, Forwarding, Listener, RecordedHeader, RouteEntry, Snapshot, SocketId, Upstream,
+};
 use crate::backend::{Address, Backend, Care, Cohort, Member, Members, Queue, Tier};
 use crate::balance::{Balance, Sticky};
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set, stable};
-use crate::log::Writer;
+use crate::log::{Writer, header_json};
+use crate::message::Known;
 use crate::pool;
 use crate::route::RouteTable;
 
@@ -354,10 +357,15 @@ fn access_log(
     let sender = writer.sender();
     next.writers.insert(written.to.clone(), writer);
     // A redacted header is recorded too, as having been there.
-    let mut headers: Vec<(Box<str>, bool)> = Vec::new();
+    let mut headers: Vec<RecordedHeader> = Vec::new();
     for name in written.headers.iter().chain(&written.redact) {
-        if !headers.iter().any(|(known, _)| **known == **name) {
-            headers.push((name.as_str().into(), written.redact.contains(name)));
+        if !headers.iter().any(|header| *header.name == **name) {
+            headers.push(RecordedHeader {
+                name: name.as_str().into(),
+                known: Known::of(name.as_bytes()),
+                name_json: header_json(name),
+                redacted: written.redact.contains(name),
+            });
         }
     }
     let sample_at_most = (written.sample.min(1.0) * f64::from(u32::MAX)) as u32;

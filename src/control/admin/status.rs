@@ -248,7 +248,8 @@ impl Clock {
 
     fn rfc3339(&mut self, time: SystemTime) -> String {
         let mut text = Vec::new();
-        self.cache.append_rfc3339(time, &mut text);
+        let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.cache.append_rfc3339(since_1970, &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
 }

@@ -25,6 +25,7 @@ impl Pump {
             || self.encoding == Encoding::Chunks
             || self.through.is_some()
             || self.capture.is_on()
+            || self.keeps(ahead)
         {
             return 0;
         }
