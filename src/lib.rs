@@ -9,7 +9,8 @@
 //! # Two planes
 //! The **data plane** is one [`proxy::Worker`] a core, each a single-threaded runtime with its own
 //! `SO_REUSEPORT` sockets, pools, buffers and counters: no lock, no cross-thread wake-up, nothing to await that
-//! cannot be dropped. The **control plane** is one more thread: configuration, names, signals. They meet in one
+//! cannot be dropped. The **control plane** is one more thread: configuration, names, signals, the
+//! admin socket. They meet in one
 //! `ArcSwap<Snapshot>` with a single writer, in the atomics inside each `Arc<Backend>`, and in the workers'
 //! mailboxes, through which the controller hands out and retires listening sockets.
 //!
@@ -19,7 +20,8 @@
 //! 7 the door      cli       arguments → a command, exit codes; the demo
 //! 6 the process   server    Daemon: start, workers, accept and hand-over, limits on connections, stop
 //! 5 two planes    proxy     connection → exchange: the life of a request (its mod.rs shows it on one screen)
-//!                 control   the only writer of the snapshot: reload, watch, names, signals; never imports proxy
+//!                 control   the only writer of the snapshot: reload, watch, names, signals, admin socket;
+//!                           never imports proxy
 //! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
 //!                 admit     a request's way up to the search for a backend, sans I/O: also for tests and explain
 //! 3 bytes         probe     asking a backend how it is, one file a kind

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use forebay::config::Source;
 use forebay::server::{Daemon, Options, StartError};
 use serde_json::Value;
-use support::{DEADLINE, Origin, Proxy, Service, Setup};
+use support::{DEADLINE, Origin, Proxy, Service, Setup, eventually};
 
 /// A backend that no test here asks.
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
@@ -223,4 +223,79 @@ fn clients_that_hold_the_socket_hold_up_nothing() {
     assert_eq!(proxy.connect().get("/").text(), "app");
     proxy.stop();
     assert!(!place.socket.exists());
+}
+
+/// The backend of the upstream, once it is in `state` and its change is counted, which come one after the other.
+fn backend_in(socket: &Path, state: &str) -> Value {
+    let mut found = Value::Null;
+    eventually(&format!("a backend is {state}"), || {
+        if status(socket)["upstreams"][0]["changes"] == serde_json::json!({}) {
+            return false;
+        }
+        let status = status(socket);
+        let backends = status["upstreams"][0]["backends"].as_array().expect("a list").iter();
+        found = backends
+            .into_iter()
+            .find(|one| {
+                one["state"] == state
+                    && (one["check"].is_null() || one["check"]["passed"].is_boolean())
+            })
+            .cloned()
+            .unwrap_or_default();
+        !found.is_null()
+    });
+    found
+}
+
+#[test]
+fn a_backend_that_its_checks_take_out_is_seen_with_what_they_say() {
+    let place = place();
+    let answers = |status: &'static str| {
+        Service::start(move |_| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into())
+    };
+    let (good, bad) = (answers("200 OK"), answers("503 Service Unavailable"));
+    let text = Setup {
+        upstream: "health = { path = \"/up\", interval = \"1s\", timeout = \"500ms\", fall = 1 }",
+        more: &format!("[admin]\nsocket = \"{}\"\n", place.socket.display()),
+        ..Setup::default()
+    };
+    let proxy = Proxy::with(text, &[good.address(), bad.address()]);
+    let down = backend_in(&place.socket, "down");
+    assert_eq!(down["address"], bad.address().to_string());
+    assert_eq!(
+        (&down["cause"], &down["check"]["passed"]),
+        (&"checks_failed".into(), &false.into())
+    );
+    let result = down["check"]["result"].as_str().expect("a text");
+    assert!(result.contains("503"), "{result}");
+    assert!(down["check"]["next_seconds"].is_number() && down["check"]["at"].is_string(), "{down}");
+    assert_eq!(down["ejections"], 0, "requests had no part in it");
+    let up = backend_in(&place.socket, "up");
+    assert_eq!(up["address"], good.address().to_string());
+    let app = &status(&place.socket)["upstreams"][0];
+    assert_eq!((&app["checked"], &app["changes"]["checks_failed"]), (&true.into(), &1.into()));
+    proxy.stop();
+}
+
+#[test]
+fn a_backend_whose_breaker_opens_is_seen_with_when_it_is_tried_again() {
+    let place = place();
+    let good = Service::named("good");
+    let bad = Service::start(|_| b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let text = Setup {
+        upstream: "passive = { failures = 1 }\nbreaker = { open = \"1m\" }",
+        more: &format!("[admin]\nsocket = \"{}\"\n", place.socket.display()),
+        ..Setup::default()
+    };
+    let proxy = Proxy::with(text, &[good.address(), bad.address()]);
+    let mut client = proxy.connect();
+    // Round robin starts anywhere: two requests meet both.
+    client.get("/");
+    client.get("/");
+    let open = backend_in(&place.socket, "open");
+    assert_eq!(open["address"], bad.address().to_string());
+    assert_eq!((&open["cause"], &open["ejections"]), (&"failures".into(), &1.into()));
+    let retry = open["retry_seconds"].as_f64().expect("a number");
+    assert!((1.0..=120.0).contains(&retry), "{open}");
+    proxy.stop();
 }

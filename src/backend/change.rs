@@ -17,12 +17,14 @@ pub(super) struct Record {
     pub(super) closed: Instant,
     /// When it has been open long enough; of use only while it is.
     pub(super) open_until: Instant,
+    /// How often it was taken out for what it did to requests.
+    pub(super) n_ejections: u64,
 }
 
 impl Record {
     pub(super) fn new(now: Instant) -> Self {
         let standing = Standing { state: State::Up, since: now, cause: Cause::Start };
-        Record { standing, closed: now, open_until: now }
+        Record { standing, closed: now, open_until: now, n_ejections: 0 }
     }
 }
 
@@ -36,6 +38,17 @@ impl Backend {
     /// How it stands, since when and why.
     pub fn standing(&self) -> Standing {
         self.read(|record| record.standing)
+    }
+
+    /// How often its breaker has opened because of requests, not counting those that only tried it.
+    pub fn n_ejections(&self) -> u64 {
+        self.read(|record| record.n_ejections)
+    }
+
+    /// When requests may try it again; `None` unless its breaker is open.
+    pub fn open_until(&self) -> Option<Instant> {
+        let is_open = self.gate.load().phase() == Phase::Open;
+        is_open.then(|| self.read(|record| record.open_until))
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&mut Record) -> T) -> T {
@@ -77,6 +90,9 @@ impl Backend {
         self.read(|record| {
             if before.phase() != Phase::Closed && after.phase() == Phase::Closed {
                 record.closed = now;
+            }
+            if before.phase() == Phase::Closed && after.phase() == Phase::Open {
+                record.n_ejections += 1;
             }
             let was = record.standing;
             if was.state == after.state() {

@@ -88,6 +88,7 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             "it does not answer: is the process stopped, or starved of CPU?"
         }
+        io::ErrorKind::UnexpectedEof => "try again: it may be stopping, and its log says more",
         _ => "is this the admin socket of a Forebay?",
     }
 }
@@ -100,6 +101,10 @@ fn exchange(socket: &Path, method: &str, target: &str, patience: Duration) -> io
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        let message = "it closed the connection without an answer";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    }
     parse(&bytes)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not whole"))
 }

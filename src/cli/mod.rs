@@ -287,8 +287,12 @@ Examples:
                                                      only the upstream app
   forebay status --json | jq -r '.upstreams[].backends[] | select(.state != \"up\") | .address'
 
-States: up · unproven: waits for its first passing check · down: its checks fail · open: taken out for failing
-requests · half_open: a few requests try whether it is back.
+States:
+  up           it gets requests
+  unproven     it is new and waits for its first passing check
+  down         its checks fail
+  open         it was taken out for what it did to requests
+  half_open    a few requests try whether it is back
 Exit codes: 0 all backends are up, 1 one is not, 2 the daemon cannot be reached.";
 
 const RELOAD_EXAMPLES: &str = "\

@@ -75,6 +75,7 @@ impl Launch {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let bound: Arc<Mutex<Vec<Bound>>> = Arc::default();
         let wish = Arc::new(Wish::default());
+        let health = Health::new();
         let names_every = self.settings.names_every;
         let admin = Admin::new(Site::new(
             &self.settings.source,
@@ -83,6 +84,7 @@ impl Launch {
             Arc::clone(&bound),
             Arc::clone(&fleet),
             events.clone(),
+            health.checks.clone(),
         ));
         let controller = Controller {
             n_workers: self.ready.n_workers,
@@ -102,7 +104,7 @@ impl Launch {
             wish: Arc::clone(&wish),
             watched: None,
             admin,
-            health: Health::new(),
+            health,
         };
         let (started, starting) = blocking::sync_channel(1);
         let (ready, hang_up) = (self.ready, self.hang_up);

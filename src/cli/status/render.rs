@@ -66,7 +66,7 @@ fn upstream(upstream: &UpstreamStatus, colour: Colour, text: &mut String) {
 struct Cell(String, &'static str);
 
 fn titles(upstream: &UpstreamStatus) -> Vec<Cell> {
-    let mut titles = vec!["backend", "state", "since", "cause", "weight", "in flight"];
+    let mut titles = vec!["backend", "state", "since", "cause", "weight", "in flight", "ejected"];
     titles.extend(upstream.checked.then_some("last check"));
     titles.into_iter().map(|title| Cell(title.to_owned(), DIM)).collect()
 }
@@ -88,6 +88,7 @@ fn cells(upstream: &UpstreamStatus, backend: &BackendStatus) -> Vec<Cell> {
             Some(max) => format!("{} of {max}", backend.in_flight),
             None => backend.in_flight.to_string(),
         }),
+        plain(ejected(backend)),
     ];
     if upstream.checked {
         cells.push(plain(backend.check.as_ref().map_or_else(String::new, check)));
@@ -107,6 +108,14 @@ fn weight(backend: &BackendStatus) -> String {
         text.push_str(" backup");
     }
     text
+}
+
+/// `3`, `3, tried in 2s`.
+fn ejected(backend: &BackendStatus) -> String {
+    match backend.retry_seconds {
+        Some(retry) => format!("{}, tried in {}", backend.ejections, duration(retry)),
+        None => backend.ejections.to_string(),
+    }
 }
 
 /// `answered 200, 3s ago, next in 2s`.
@@ -202,6 +211,8 @@ mod tests {
         };
         let second = BackendStatus {
             weight: 20,
+            ejections: 12,
+            retry_seconds: Some(2.0),
             share: 0.4,
             tier: "backup".into(),
             max_connections: Some(100),
@@ -244,9 +255,9 @@ forebay 1.2.3, pid 7, up 2h5m, generation 4, 2 workers, 1 connection
 listener main on 127.0.0.1:4711 (127.0.0.1:0)
 
 app  p2c, 1 of 2 up, 2 of 500 waiting
-  backend       state  since  cause          weight            in flight  last check
-  10.0.0.1:80   up     1m15s  start          1                 3
-  10.0.0.12:80  down   1m15s  checks_failed  20 at 40% backup  3 of 100   answered 503, expected 200-399\\u{1b}, 2s ago, next in 250ms
+  backend       state  since  cause          weight            in flight  ejected          last check
+  10.0.0.1:80   up     1m15s  start          1                 3          0
+  10.0.0.12:80  down   1m15s  checks_failed  20 at 40% backup  3 of 100   12, tried in 2s  answered 503, expected 200-399\\u{1b}, 2s ago, next in 250ms
   changes of state: checks_failed 2, checks_passed 1
 
 none  , 0 of 0 up

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::event::{Event, Reply, Request as Asked};
 use super::super::reload::{ReloadError, Reloaded};
 use super::site::Site;
-use super::status::Status;
+use super::status::{LookedUp, Status};
 use crate::config::{Colour, Report};
 
 /// What `POST /v1/reload` answers.
@@ -72,14 +72,17 @@ async fn status(site: Arc<Site>, upstream: Option<String>) -> Response<String> {
     let Ok(_place) = Arc::clone(&site.gathering).acquire_owned().await else {
         return error(StatusCode::SERVICE_UNAVAILABLE, "the process is stopping");
     };
+    let looked_up = match LookedUp::of(&site, upstream.as_deref()) {
+        Ok(looked_up) => looked_up,
+        Err(message) => return error(StatusCode::NOT_FOUND, &message),
+    };
     let gather = move || {
-        let status = Status::gather(&site, upstream.as_deref(), Instant::now())?;
-        serde_json::to_string_pretty(&status).map_err(|error| error.to_string())
+        let status = Status::gather(&site, &looked_up, Instant::now());
+        serde_json::to_string_pretty(&status)
     };
     match tokio::task::spawn_blocking(gather).await {
         Ok(Ok(text)) => json_text(StatusCode::OK, text),
-        Ok(Err(message)) => error(StatusCode::NOT_FOUND, &message),
-        Err(_) => error(
+        Ok(Err(_)) | Err(_) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "a fault while the state was gathered; the log has more",
         ),
@@ -98,7 +101,15 @@ async fn reload(site: &Site, colour: Colour) -> Response<String> {
     };
     let outcome = match refused {
         Some(error) => Err(error),
-        None => outcome.await.unwrap_or_else(|_| Err(ReloadError::stopping())),
+        None => match tokio::time::timeout(RELOAD_MAX, outcome).await {
+            Ok(outcome) => outcome.unwrap_or_else(|_| Err(ReloadError::stopping())),
+            Err(_) => {
+                return error(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "the reload takes its time; it goes on, and the log tells what comes of it",
+                );
+            }
+        },
     };
     let code = match &outcome {
         Ok(_) => StatusCode::OK,
@@ -112,6 +123,9 @@ async fn reload(site: &Site, colour: Colour) -> Response<String> {
         Err(fault) => error(StatusCode::INTERNAL_SERVER_ERROR, &fault.to_string()),
     }
 }
+
+/// How long somebody who asked for a reload waits for it, which is less than a connection may take.
+const RELOAD_MAX: Duration = Duration::from_secs(50);
 
 impl ReloadAnswer {
     fn of(outcome: Result<Reloaded, ReloadError>, generation: u64, colour: Colour) -> Self {

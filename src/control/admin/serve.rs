@@ -50,7 +50,8 @@ pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, site: Arc
 const HEAD_MAX: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// How long a connection may take in all: the longest wait is that for a reload.
+/// How long a connection may take in all: the longest wait is that for a reload, and then the answer has to
+/// be read.
 const CONNECTION_MAX: Duration = Duration::from_secs(60);
 
 /// The pause after an accept that failed: there is nothing left to accept with for a moment.

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::super::controller::Bound;
 use super::super::event::Event;
 use super::super::fleet::Fleet;
+use super::super::health::Checks;
 use crate::config::Source;
 use crate::snapshot::Snapshot;
 
@@ -26,6 +27,8 @@ pub(in crate::control) struct Site {
     pub(super) places: Arc<Semaphore>,
     /// Places for those who gather the state of everything on a helper thread.
     pub(super) gathering: Arc<Semaphore>,
+    /// For the control thread.
+    pub(super) checks: Checks,
     bound: Arc<Mutex<Vec<Bound>>>,
 }
 
@@ -44,6 +47,7 @@ impl Site {
         bound: Arc<Mutex<Vec<Bound>>>,
         fleet: Arc<dyn Fleet>,
         events: mpsc::Sender<Event>,
+        checks: Checks,
     ) -> Self {
         let configuration = match source {
             Source::File(path) => path.display().to_string(),
@@ -59,6 +63,7 @@ impl Site {
             events,
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             gathering: Arc::new(Semaphore::new(GATHERING_MAX)),
+            checks,
             bound,
         }
     }

@@ -2,13 +2,17 @@
 //! are there keep their meaning.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::super::controller::Bound;
+use super::super::health::CheckInfo;
 use super::site::Site;
 use crate::backend::{Backend, Cause, Cohort, Member, Tier};
+use crate::hash::Map;
 use crate::log::TimeCache;
 use crate::net;
 use crate::snapshot::{Snapshot, Upstream};
@@ -101,6 +105,10 @@ pub struct BackendStatus {
     pub since_seconds: f64,
     /// Why it was entered.
     pub cause: String,
+    /// How often it was taken out for what it did to requests.
+    pub ejections: u64,
+    /// Seconds until requests may try it again; `null`: it is not `open`.
+    pub retry_seconds: Option<f64>,
     /// Exchanges that use it now.
     pub in_flight: u32,
     /// Of these at most; `null`: no bound.
@@ -126,36 +134,54 @@ pub struct CheckStatus {
 }
 
 impl Status {
-    /// The state of everything at `now`, or of `upstream` and what is around it. Locks nothing that a worker or the
-    /// controller waits for.
-    ///
-    /// Fails when there is no such upstream; says which there are.
-    pub(super) fn gather(
-        site: &Site,
-        upstream: Option<&str>,
-        now: Instant,
-    ) -> Result<Self, String> {
-        let snapshot = site.snapshot.load_full();
-        let wanted = match upstream {
-            None => &snapshot.upstreams[..],
-            Some(name) => match snapshot.upstream_named(name) {
-                Some(index) => &snapshot.upstreams[index..=index],
-                None => return Err(unknown(name, &snapshot)),
-            },
-        };
+    /// The state of what was looked up, at `now`. Holds no lock for longer than it takes to copy a few words.
+    pub(super) fn gather(site: &Site, looked_up: &LookedUp, now: Instant) -> Self {
+        let LookedUp { snapshot, wanted, checks } = looked_up;
+        let wanted = &snapshot.upstreams[wanted.clone()];
         let mut clock = Clock { now, time: SystemTime::now(), cache: TimeCache::default() };
-        Ok(Status {
+        let started = clock.rfc3339(site.started_at);
+        let upstreams = wanted.iter().map(|one| UpstreamStatus::of(one, checks, &mut clock));
+        Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             configuration: site.configuration.clone(),
-            started: clock.rfc3339(site.started_at),
+            started,
             uptime_seconds: seconds(now.saturating_duration_since(site.started)),
             generation: snapshot.generation,
             workers: site.n_workers,
             connections: site.fleet.open_connections(),
             listeners: site.bound().iter().map(ListenerStatus::of).collect(),
-            upstreams: wanted.iter().map(|one| UpstreamStatus::of(one, &mut clock)).collect(),
-        })
+            upstreams: upstreams.collect(),
+        }
+    }
+}
+
+/// What a status is made of, as far as only the control thread may look at it.
+pub(super) struct LookedUp {
+    snapshot: Arc<Snapshot>,
+    /// Upstreams that are asked for.
+    wanted: Range<usize>,
+    /// By id of the backend.
+    checks: Map<u64, CheckInfo>,
+}
+
+impl LookedUp {
+    /// Everything, or `upstream` and what is around it.
+    ///
+    /// Fails when there is no such upstream; says which there are.
+    pub(super) fn of(site: &Site, upstream: Option<&str>) -> Result<Self, String> {
+        let snapshot = site.snapshot.load_full();
+        let wanted = match upstream {
+            None => 0..snapshot.upstreams.len(),
+            Some(name) => match snapshot.upstream_named(name) {
+                Some(index) => index..index + 1,
+                None => return Err(unknown(name, &snapshot)),
+            },
+        };
+        let checked = snapshot.upstreams[wanted.clone()].iter().filter(|one| one.health.is_some());
+        let ids = checked.flat_map(|one| &one.members).map(|member| member.backend.id);
+        let checks = ids.filter_map(|id| Some((id, site.checks.of(id)?))).collect();
+        Ok(LookedUp { snapshot, wanted, checks })
     }
 }
 
@@ -184,7 +210,7 @@ impl ListenerStatus {
 }
 
 impl UpstreamStatus {
-    fn of(upstream: &Upstream, clock: &mut Clock) -> Self {
+    fn of(upstream: &Upstream, checks: &Map<u64, CheckInfo>, clock: &mut Clock) -> Self {
         UpstreamStatus {
             name: upstream.name.to_string(),
             strategy: upstream.balancer.name().to_owned(),
@@ -197,7 +223,7 @@ impl UpstreamStatus {
             backends: upstream
                 .members
                 .iter()
-                .map(|member| BackendStatus::of(member, clock))
+                .map(|member| BackendStatus::of(member, checks.get(&member.backend.id), clock))
                 .collect(),
         }
     }
@@ -210,7 +236,7 @@ fn changes(cohort: &Cohort) -> BTreeMap<String, u64> {
 }
 
 impl BackendStatus {
-    fn of(member: &Member, clock: &mut Clock) -> Self {
+    fn of(member: &Member, check: Option<&CheckInfo>, clock: &mut Clock) -> Self {
         let backend = &*member.backend;
         let standing = backend.standing();
         let age = clock.now.saturating_duration_since(standing.since);
@@ -227,9 +253,28 @@ impl BackendStatus {
             since: clock.rfc3339_before(age),
             since_seconds: seconds(age),
             cause: standing.cause.token().to_owned(),
+            ejections: backend.n_ejections(),
+            retry_seconds: backend.open_until().map(|then| clock.until(then)),
             in_flight: backend.in_flight(),
             max_connections: Some(member.max_connections).filter(|max| *max != Member::UNLIMITED),
-            check: None,
+            check: check.map(|check| CheckStatus::of(check, clock)),
+        }
+    }
+}
+
+impl CheckStatus {
+    fn of(check: &CheckInfo, clock: &mut Clock) -> Self {
+        let next_seconds = clock.until(check.next);
+        let Some((passed, result, at)) = &check.last else {
+            return CheckStatus { next_seconds, ..CheckStatus::default() };
+        };
+        let ago = clock.now.saturating_duration_since(*at);
+        CheckStatus {
+            passed: Some(*passed),
+            result: Some(result.clone()),
+            at: Some(clock.rfc3339_before(ago)),
+            seconds_ago: Some(seconds(ago)),
+            next_seconds,
         }
     }
 }
@@ -242,6 +287,10 @@ struct Clock {
 }
 
 impl Clock {
+    fn until(&self, then: Instant) -> f64 {
+        seconds(then.saturating_duration_since(self.now))
+    }
+
     fn rfc3339_before(&mut self, age: Duration) -> String {
         self.rfc3339(self.time.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))
     }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::event::Event;
 use super::super::fleet::{Fleet, Order};
+use super::super::health::Health;
 use super::super::reload::{ReloadError, Reloaded};
 use super::serve;
 use super::site::{CONNECTIONS_MAX, Site};
@@ -76,13 +77,17 @@ fn scene() -> Scene {
         Arc::new(Mutex::default()),
         Arc::clone(&fleet) as Arc<dyn Fleet>,
         sender,
+        Health::new().checks,
     );
     Scene { site: Arc::new(site), fleet, events }
 }
 
+/// What is in a pipe until somebody reads; less than a status.
+const PIPE_BYTES: usize = 1 << 10;
+
 /// A connection to the site.
 fn connect(scene: &Scene) -> DuplexStream {
-    let (ours, theirs) = tokio::io::duplex(1 << 10);
+    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     tokio::spawn(serve::serve(theirs, Arc::clone(&scene.site)));
     ours
 }
@@ -250,8 +255,16 @@ async fn who_says_nothing_and_who_does_not_read_is_let_go_of() {
     let mut slow = connect(&scene);
     slow.write_all(b"POST /v1/reload HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
     // The controller never answers.
-    rest(&mut slow).await;
-    assert!(began.elapsed() <= Duration::from_secs(72), "{:?}", began.elapsed());
+    assert!(rest(&mut slow).await.starts_with("HTTP/1.1 504"));
+
+    let mut deaf = connect(&scene);
+    let began = tokio::time::Instant::now();
+    deaf.write_all(b"GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    // More than the pipe holds, and nobody reads.
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let cut = rest(&mut deaf).await;
+    assert!(cut.len() <= PIPE_BYTES, "{} bytes came", cut.len());
+    assert!(began.elapsed() <= Duration::from_secs(62), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
