@@ -25,6 +25,7 @@ fn care(members: &Members) -> Care {
         is_checked: true,
         learns: false,
         probe_timeout: Care::PROBE_TIMEOUT_MAX,
+        unsent_timeout: Care::PROBE_TIMEOUT_MAX,
         n_members: members.len() as u32,
     }
 }

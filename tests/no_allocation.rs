@@ -125,6 +125,7 @@ fn watching_over_a_backend_that_answers_allocates_nothing() {
         is_checked: true,
         learns: true,
         probe_timeout: Care::PROBE_TIMEOUT_MAX,
+        unsent_timeout: Care::PROBE_TIMEOUT_MAX,
         n_members: 10,
     };
     let tried = Tried::default();

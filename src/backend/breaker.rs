@@ -62,7 +62,8 @@ const SOFT: Bits = Bits(6, 1);
 const SLOTS: Bits = Bits(8, 7);
 const TO_PASS: Bits = Bits(15, 7);
 const OPENINGS: Bits = Bits(22, 6);
-const GENERATION: Bits = Bits(32, 32);
+const SENT: Bits = Bits(28, 7);
+const GENERATION: Bits = Bits(35, 29);
 
 /// Closed and up.
 const IN_SERVICE: u64 = 0b1111;
@@ -118,6 +119,11 @@ impl Word {
             Phase::HalfOpen => self.to_pass().saturating_sub(self.slots()),
             _ => 0,
         }
+    }
+
+    /// Probes under way whose requests were sent: those that the backend owes an answer.
+    pub(super) fn n_sent(self) -> u64 {
+        self.get(SENT)
     }
 
     /// Openings one after the other.
@@ -197,7 +203,7 @@ impl Word {
 
     fn enter(self, phase: Phase) -> Word {
         let generation = self.generation().wrapping_add(1);
-        self.with(PHASE, phase as u64).with(GENERATION, generation.into())
+        self.with(PHASE, phase as u64).with(GENERATION, generation.into()).with(SENT, 0)
     }
 
     /// Opened once more; `probes` requests will try it.
@@ -220,15 +226,32 @@ impl Word {
         (self.phase() != Phase::Closed).then(|| closed.with_stalled(false).with_soft(false))
     }
 
-    /// A probe of this generation passed: closed if it was the last that had to.
-    pub(super) fn passed(self, generation: u32) -> Option<Word> {
+    /// A probe of this generation, of which was known whether it was `sent`, passed: closed if it was the last that
+    /// had to.
+    pub(super) fn passed(self, generation: u32, sent: bool) -> Option<Word> {
         if !self.is_trying(generation) || self.n_probing() == 0 {
             return None;
         }
         match self.to_pass() {
             0 | 1 => self.closed(),
-            left => Some(self.with(TO_PASS, left - 1)),
+            left => Some(self.with(TO_PASS, left - 1).without_one_sent(sent)),
         }
+    }
+
+    /// The request of a probe of this generation was sent.
+    fn one_sent(self, generation: u32) -> Option<Word> {
+        let unsent = self.is_trying(generation) && self.n_sent() < self.n_probing();
+        unsent.then(|| self.with(SENT, self.n_sent() + 1))
+    }
+
+    fn without_one_sent(self, sent: bool) -> Word {
+        self.with(SENT, self.n_sent().saturating_sub(u64::from(sent)))
+    }
+
+    /// Half-open anew, where not one of the probes under way was sent: they are waited for no longer.
+    pub(super) fn tried_anew(self) -> Option<Word> {
+        let unsent = self.n_probing() > 0 && self.n_sent() == 0;
+        unsent.then(|| self.enter(Phase::HalfOpen).with(SLOTS, self.to_pass()))
     }
 
     /// Half-open of this generation.
@@ -241,10 +264,10 @@ impl Word {
         self.tries().then(|| self.with(SLOTS, self.slots() - 1))
     }
 
-    /// A slot of this generation is given back.
-    fn slot_given_back(self, generation: u32) -> Option<Word> {
+    /// A slot of this generation is given back, by a probe of which was known whether it was `sent`.
+    fn slot_given_back(self, generation: u32, sent: bool) -> Option<Word> {
         let taken = self.is_trying(generation) && self.n_probing() > 0;
-        taken.then(|| self.with(SLOTS, self.slots() + 1))
+        taken.then(|| self.with(SLOTS, self.slots() + 1).without_one_sent(sent))
     }
 
     /// For how long it stays open: doubled at each opening, ± 20 %, the same for the same backend and generation.
@@ -264,6 +287,7 @@ impl std::fmt::Debug for Word {
             .field("checked", &self.checked())
             .field("slots", &self.slots())
             .field("to_pass", &self.to_pass())
+            .field("sent", &self.n_sent())
             .field("openings", &self.openings())
             .field("generation", &self.generation())
             .field("stalled", &self.is_stalled())
@@ -338,8 +362,13 @@ impl<C: Cell> Gate<C> {
         self.update(Word::slot_taken).map(|(_, after)| after.generation())
     }
 
-    /// A probe ended without a verdict. Whether its slot is free again.
-    pub(super) fn give_back(&self, generation: u32) -> bool {
-        self.update(|word| word.slot_given_back(generation)).is_some()
+    /// The request of a probe was sent. Whether that was still of interest.
+    pub(super) fn probe_sent(&self, generation: u32) -> bool {
+        self.update(|word| word.one_sent(generation)).is_some()
+    }
+
+    /// A probe ended without a verdict; `sent` is what [`Gate::probe_sent`] said of it. Whether its slot is free again.
+    pub(super) fn give_back(&self, generation: u32, sent: bool) -> bool {
+        self.update(|word| word.slot_given_back(generation, sent)).is_some()
     }
 }

@@ -18,6 +18,9 @@ pub struct Care {
     pub learns: bool,
     /// A probing request that is not answered after this has failed: the upstream's `first_byte`, at most 10 s.
     pub probe_timeout: Duration,
+    /// A probing request that was not even sent after this, since it is being connected or its client is slow, keeps
+    /// others from trying no longer.
+    pub unsent_timeout: Duration,
     /// Backends that are not drained: what the cap on ejections is a share of.
     pub n_members: u32,
 }

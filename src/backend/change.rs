@@ -20,12 +20,14 @@ pub(super) struct Record {
     pub(super) open_until: Instant,
     /// How often it was taken out for what it did to requests.
     pub(super) n_ejections: u64,
+    /// The word that the watch found all probes unsent in, and when first.
+    pub(super) unsent: Option<(Word, Instant)>,
 }
 
 impl Record {
     pub(super) fn new(now: Instant) -> Self {
         let standing = Standing { state: State::Up, since: now, cause: Cause::Start };
-        Record { standing, closed: now, open_until: now, n_ejections: 0 }
+        Record { standing, closed: now, open_until: now, n_ejections: 0, unsent: None }
     }
 }
 
@@ -173,12 +175,7 @@ impl Backend {
 
     /// Lets requests try it, if it is open and `may` still holds.
     pub(super) fn half_open(&self, cause: Cause, now: Instant, may: impl Fn(Word) -> bool) {
-        self.change(cause, now, |word| {
-            let half = word.half_opened().filter(|_| may(word))?;
-            // Nobody tries it yet.
-            self.probe_sent.store(0, Relaxed);
-            Some(half)
-        });
+        self.change(cause, now, |word| word.half_opened().filter(|_| may(word)));
     }
 
     /// A failure that counts; what is to be done about it.
@@ -246,8 +243,8 @@ impl Backend {
     }
 
     /// A request that tried a half-open one was answered as it should be.
-    pub(super) fn probe_passed(&self, generation: u32, now: Instant) {
-        self.change(Cause::ProbesPassed, now, |word| word.passed(generation));
+    pub(super) fn probe_passed(&self, generation: u32, sent: bool, now: Instant) {
+        self.change(Cause::ProbesPassed, now, |word| word.passed(generation, sent));
     }
 
     /// One that was thought to be stalled answered: it is closed, as if it had never been opened.

@@ -203,11 +203,14 @@ impl Backend {
         since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos()))
     }
 
-    /// A request that tries it was sent.
+    /// A request that tries it was sent. Whether that was still of interest.
     #[cold]
-    fn probe_sent(&self, generation: u32, now: Instant) {
-        if self.gate.load().is_trying(generation) {
-            self.probe_sent.store(self.nanos(now).max(1), Relaxed);
+    fn probe_sent(&self, generation: u32, now: Instant) -> bool {
+        if !self.gate.load().is_trying(generation) {
+            return false;
         }
+        // First the time: the watch must not hold an older one against it.
+        self.probe_sent.store(self.nanos(now), Relaxed);
+        self.gate.probe_sent(generation)
     }
 }

@@ -70,6 +70,8 @@ pub struct Permit {
     generation: u32,
     /// It tries a half-open backend, and nothing is known yet.
     probes: bool,
+    /// The breaker knows that this probe was sent.
+    probe_sent: bool,
     /// Sent, and not answered yet.
     owed: bool,
     judged: bool,
@@ -77,7 +79,14 @@ pub struct Permit {
 
 impl Permit {
     fn new(backend: &Arc<Backend>, (generation, probes): (u32, bool)) -> Self {
-        Permit { backend: Arc::clone(backend), generation, probes, owed: false, judged: false }
+        Permit {
+            backend: Arc::clone(backend),
+            generation,
+            probes,
+            probe_sent: false,
+            owed: false,
+            judged: false,
+        }
     }
 
     /// Takes a place at `backend`, whatever its bound and its health.
@@ -108,7 +117,7 @@ impl Permit {
             let more = |n: u32| (n < member.max_connections).then(|| n + 1);
             if in_flight.fetch_update(Relaxed, Relaxed, more).is_err() {
                 if entered.1 {
-                    member.backend.gate.give_back(entered.0);
+                    member.backend.gate.give_back(entered.0, false);
                 }
                 return None;
             }
@@ -138,7 +147,7 @@ impl Permit {
         let backend = &*self.backend;
         backend.flow.sent(|| backend.nanos(now));
         if self.probes {
-            self.backend.probe_sent(self.generation, now);
+            self.probe_sent = self.backend.probe_sent(self.generation, now);
         }
     }
 
@@ -198,7 +207,7 @@ impl Permit {
             backend.sensor.forget();
         }
         if std::mem::take(&mut self.probes) {
-            backend.probe_passed(self.generation, now);
+            backend.probe_passed(self.generation, self.probe_sent, now);
         }
     }
 
@@ -245,7 +254,7 @@ impl Drop for Permit {
             self.backend.flow.lost();
         }
         if self.probes {
-            self.backend.gate.give_back(self.generation);
+            self.backend.gate.give_back(self.generation, self.probe_sent);
         }
         // Sequentially consistent with who lines up, see `queue`: it sees the place, or is seen.
         self.backend.flow.in_flight.fetch_sub(1, SeqCst);

@@ -1,7 +1,8 @@
 //! What only the passing of time brings about: a pure function of an upstream's members and the time. The control
 //! thread calls it about every 20 ms for every upstream that is watched ([`Care::is_watched`]), and nobody else.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::fence;
 use std::time::{Duration, Instant};
 
 use super::breaker::{Phase, Word};
@@ -102,6 +103,10 @@ impl Backend {
                 // Who is suspected of answering nobody shows it soon.
                 let silence = usual.silence.filter(|_| word.is_stalled());
                 let timeout = silence.unwrap_or(care.probe_timeout).min(care.probe_timeout);
+                if self.is_unsent(word, care.unsent_timeout, now) {
+                    let same = |found: Word| found.tried_anew().filter(|_| found == word);
+                    self.change(Cause::OpenOver, now, same);
+                }
                 self.is_late(word, timeout, now) && self.late(word, care, now)
             }
         }
@@ -114,11 +119,26 @@ impl Backend {
             && self.trip(Trip::hard(Cause::Stalled), word.generation(), care, now)
     }
 
-    /// Whether the latest of the requests that try it was sent longer ago than `timeout`.
+    /// Whether the latest of the requests that try it was sent longer ago than `timeout`, and one is not answered.
     fn is_late(&self, word: Word, timeout: Duration, now: Instant) -> bool {
+        // The time was written before the word that counts it.
+        fence(Acquire);
         let sent = self.probe_sent.load(Relaxed);
         let waited = Duration::from_nanos(self.nanos(now).saturating_sub(sent));
-        word.n_probing() > 0 && sent > 0 && waited >= timeout
+        word.n_sent() > 0 && waited >= timeout
+    }
+
+    /// Whether all requests that try it have been waited for so long without one having been sent.
+    fn is_unsent(&self, word: Word, timeout: Duration, now: Instant) -> bool {
+        self.read(|record| {
+            if word.tried_anew().is_none() {
+                record.unsent = None;
+                return false;
+            }
+            let known = record.unsent.filter(|(known, _)| *known == word);
+            let (_, since) = *record.unsent.insert(known.unwrap_or((word, now)));
+            now.saturating_duration_since(since) >= timeout
+        })
     }
 
     /// Open again, since a request that tries it is not answered in time. Whether it is stalled still.

@@ -276,6 +276,7 @@ fn build(
         is_checked: upstream.health.is_some(),
         learns: balancer.learns(),
         probe_timeout: first_byte.min(Care::PROBE_TIMEOUT_MAX),
+        unsent_timeout: timeouts.connect.unwrap_or_default() + Care::PROBE_TIMEOUT_MAX,
         n_members: members.iter().filter(|member| member.weight > 0).count() as u32,
     };
     Ok(Upstream {

@@ -136,6 +136,51 @@ fn a_probe_that_nobody_answers_fails_when_its_time_is_over() {
 }
 
 #[test]
+fn a_probe_that_is_not_sent_yet_is_not_late_for_one_that_was_sent_before() {
+    for passes in [true, false] {
+        let mut world = World::new(2);
+        world.care.probe_timeout = ms(300);
+        world.breaker().probes = 2;
+        world.requests(0, REFUSED, 5);
+        world.after(ms(6001));
+        let mut before = world.send(0).expect("a slot");
+        if passes {
+            world.judge(&mut before, OK);
+        }
+        drop(before);
+        world.after(ms(1000));
+        let mut next = Permit::try_acquire(&world.members[0]).expect("a slot");
+        world.after(ms(400));
+        assert_eq!(world.state(0), State::HalfOpen, "it connects still");
+        next.sent(world.now);
+        world.after(ms(300));
+        assert_eq!((world.state(0), world.cause(0)), (State::Open, Cause::ProbeLate));
+    }
+}
+
+#[test]
+fn probes_that_are_never_sent_keep_others_from_trying_for_a_while_only() {
+    let mut world = World::new(2);
+    world.requests(0, REFUSED, 5);
+    world.after(ms(6001));
+    let mut unsent = Permit::try_acquire(&world.members[0]).expect("a slot");
+    world.watch();
+    world.after(world.care.unsent_timeout - ms(1));
+    assert!(world.send(0).is_none());
+    world.after(ms(1));
+    let mut other = world.send(0).expect("its slot");
+    assert!(world.send(0).is_none(), "there is one");
+    unsent.sent(world.now);
+    world.judge(&mut unsent, BAD);
+    drop(unsent);
+    assert!(world.send(0).is_none(), "it gives nothing back that it has not any more");
+    assert_eq!(world.state(0), State::HalfOpen, "nor does it say anything");
+    world.judge(&mut other, OK);
+    assert_eq!(world.state(0), State::Up);
+    assert_eq!(world.cohort.n_changes(Cause::OpenOver), 1);
+}
+
+#[test]
 fn late_outcomes_of_an_older_generation_are_dropped() {
     let mut world = World::new(2);
     let mut old: Vec<_> = (0..10).map(|_| world.send(0).expect("up")).collect();

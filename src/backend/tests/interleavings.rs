@@ -35,7 +35,7 @@ fn no_more_than_the_slots_are_taken_at_once_and_none_is_lost() {
                     let Some((generation, true)) = gate.enter() else { return };
                     assert_eq!(n_inside.fetch_add(1, SeqCst), 0, "two in one slot");
                     n_inside.fetch_sub(1, SeqCst);
-                    assert!(gate.give_back(generation));
+                    assert!(gate.give_back(generation, false));
                 })
             })
             .collect();
@@ -60,7 +60,7 @@ fn verdicts_and_aborts_of_an_older_generation_change_nothing() {
         };
         let passes = {
             let gate = Arc::clone(&gate);
-            thread::spawn(move || gate.update(|word| word.passed(second)).is_some())
+            thread::spawn(move || gate.update(|word| word.passed(second, false)).is_some())
         };
         let again = gate.update(Word::half_opened).is_some();
         let failed = fails.join().expect("no panic");
@@ -81,8 +81,8 @@ fn the_last_pass_closes_it_once_and_a_slot_given_back_too_late_is_not_kept() {
         let threads = generations.map(|generation| {
             let gate = Arc::clone(&gate);
             thread::spawn(move || {
-                let closed = gate.update(|word| word.passed(generation));
-                gate.give_back(generation);
+                let closed = gate.update(|word| word.passed(generation, false));
+                gate.give_back(generation, false);
                 closed.is_some_and(|(_, after)| after.phase() == Phase::Closed)
             })
         });

@@ -50,6 +50,7 @@ impl World {
             is_checked: false,
             learns: false,
             probe_timeout: Care::PROBE_TIMEOUT_MAX,
+            unsent_timeout: Duration::from_secs(15),
             n_members: n as u32,
         };
         World { members: Members::from(list).failing_open(true), cohort, care, now }
