@@ -4,7 +4,8 @@
 //! **Listener** accepts · **Route** matches a request and says what happens · **Upstream** a set of backends
 //! with one policy · **Backend** one address with live state · **Strategy** chooses a backend · **Config** what
 //! the operator wrote · **Snapshot** all that the data plane reads, immutable · **Exchange** one request and its
-//! response · **Worker** one data-plane thread · **Pool** idle connections to backends, nothing else.
+//! response · **Breaker** closed, open or half-open for one backend · **Check** one asking of a backend how it is,
+//! done by a **probe** · **Worker** one data-plane thread · **Pool** idle connections to backends, nothing else.
 //!
 //! # Two planes
 //! The **data plane** is one [`proxy::Worker`] a core, each a single-threaded runtime with its own
@@ -75,7 +76,8 @@
 //! | state | owner | survives a reload |
 //! |---|---|---|
 //! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
-//! | in-flight counts, latency, availability | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | in-flight counts, latency, breaker, failures, share of the weight | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | retry budget, cap on ejections, count of pending requests | registry | yes, by upstream |
 //! | queue of waiting requests | registry | yes, by upstream |
 //! | what checks say, and when the next is due | control thread | yes, by backend |
 //! | idle upstream connections, buffers, pipes, log lines | each worker | yes |

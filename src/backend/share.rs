@@ -95,6 +95,15 @@ impl Backend {
         }
     }
 
+    /// All of its weight, whatever it asked for and however it came back.
+    pub(super) fn forget_share(&self) {
+        let share = &self.share;
+        [&share.slow_start, &share.came_back, &share.rests_until]
+            .iter()
+            .for_each(|time| time.store(0, Relaxed));
+        self.set_share(1.0);
+    }
+
     fn share_at(&self, now: u64) -> f64 {
         let share = &self.share;
         let takes = share.slow_start.load(Relaxed).max(1) as f64;

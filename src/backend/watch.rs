@@ -31,7 +31,11 @@ pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> W
     let usual = Usual::of(members, cohort, now);
     for member in members {
         watched.found_stalled |= member.backend.watch(&usual, care, now);
-        member.backend.move_share(member.slow_start, now);
+        match care.is_watched() {
+            true => member.backend.move_share(member.slow_start, now),
+            // Nobody will look again to move it on.
+            false => member.backend.forget_share(),
+        }
     }
     if let Some(factor) = care.passive.and_then(|passive| passive.latency_factor)
         && cohort.is_to_compare(COMPARE_EVERY, now)

@@ -2,6 +2,7 @@
 //! whoever comes to a final response head first wins. The loser's connection is closed, and nothing is said of it.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::await_head::{Head, Wait};
 use super::connection::Connection;
@@ -19,6 +20,8 @@ pub(super) struct Parked {
     pub(super) connection: pool::Connection,
     pub(super) permit: Permit,
     pub(super) wait: Wait,
+    /// How long connecting took, if it did, for the log.
+    connect: Option<Duration>,
     /// A part of its response head.
     inbox: Vec<u8>,
     /// It is the one whose head was read last.
@@ -36,7 +39,8 @@ impl Parked {
         exchange.wait.n_interims = wait.n_interims;
         wait.parks = false;
         let inbox = std::mem::take(&mut exchange.inbox);
-        Box::new(Parked { connection, permit, wait, inbox, answered: false })
+        let connect = exchange.record.connect;
+        Box::new(Parked { connection, permit, wait, connect, inbox, answered: false })
     }
 
     /// Makes it the try that the exchange waits for; returns its connection and its permit.
@@ -45,6 +49,7 @@ impl Parked {
         exchange.wait = Wait { n_interims, ..self.wait };
         exchange.inbox = self.inbox;
         exchange.record.backend = Some(self.permit.backend().clone());
+        exchange.record.connect = self.connect;
         // It was sent as a whole: what is left was for the other.
         exchange.upload.abandon();
         (self.connection, self.permit)

@@ -1,10 +1,14 @@
 //! Races, by hand: the backend is declared stalled, and the test plays both.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
+use super::*;
+use crate::backend::{Address, Backend};
+use crate::net::Stream;
 use crate::proxy::stage::Stage;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -241,4 +245,18 @@ async fn a_stall_that_ends_in_nothing_is_called_so() {
             assert!(bytes.starts_with(b"HTTP/1.1 504 "));
         })
         .await;
+}
+
+#[tokio::test]
+async fn the_log_is_told_how_long_connecting_to_the_winner_took() {
+    let ms = Duration::from_millis;
+    let (ours, _theirs) = UnixStream::pair().expect("a pair");
+    let connection = pool::Connection::new(Stream::Unix(ours), Instant::now());
+    let backend = Arc::new(Backend::new(1, Address::Unix("/1".into())));
+    let mut exchange = Exchange::default();
+    exchange.record.connect = Some(ms(3));
+    let parked = Parked::new(&mut exchange, connection, Permit::acquire(&backend));
+    exchange.record.connect = Some(ms(9));
+    drop(parked.unpark(&mut exchange));
+    assert_eq!(exchange.record.connect, Some(ms(3)));
 }

@@ -153,3 +153,16 @@ fn who_asks_to_be_left_alone_gets_a_tenth_for_so_long_and_has_not_failed() {
     world.request(0, plea(503, second(9)));
     assert_eq!(world.share(0), 1.0);
 }
+
+#[test]
+fn with_everything_switched_off_all_of_the_weight_is_back() {
+    let mut world = World::with(2, |list| list[0].slow_start = Some(second(10)));
+    world.request(1, Became::Answered(503, Some(second(9))));
+    world.backend(0).set_checked(State::Down, Cause::ChecksFailed, world.now);
+    world.watch();
+    world.backend(0).set_checked(State::Up, Cause::ChecksPassed, world.now);
+    assert!(world.share(0) < 0.2 && world.share(1) < 0.2);
+    (world.care.passive, world.care.breaker) = (None, None);
+    world.watch();
+    assert_eq!((world.share(0), world.share(1)), (1.0, 1.0));
+}
