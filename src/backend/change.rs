@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::breaker::{Checked, Phase, Word};
 use super::standing::{Cause, Standing, State};
 use super::{Backend, Care};
+use crate::config::{Breaker, Passive, Signal};
 
 /// What is known of the last change. Written in the cohort's turn.
 #[derive(Debug)]
@@ -72,10 +73,15 @@ impl Backend {
         };
         if let Some(left) = left {
             self.cohort.changes[cause as usize].fetch_add(1, Relaxed);
+            // Who was not gone has lost nothing that it has to warm up for.
+            let was_gone = !matches!(cause, Cause::Answered | Cause::Configured | Cause::Start);
+            if after.state() == State::Up && was_gone {
+                self.starts(now);
+            }
             self.tell(after.state(), cause, &left);
         }
         if before.phase() != after.phase() {
-            self.sensor.forget();
+            self.sensor.begin_anew(self.flow.n_answered(), self.nanos(now));
             if after.phase() == Phase::Closed {
                 self.flow.forget();
             }
@@ -175,6 +181,16 @@ impl Backend {
         });
     }
 
+    /// A failure that counts; what is to be done about it.
+    pub(super) fn failed(
+        &self,
+        signal: Option<Signal>,
+        passive: &Passive,
+        now: Instant,
+    ) -> Option<Trip> {
+        self.sensor.failed(signal, self.flow.n_answered(), passive, self.nanos(now))
+    }
+
     /// Takes a closed one of this generation out, if that may be done: a soft ejection only within the cap.
     pub(super) fn trip(&self, trip: Trip, generation: u32, care: &Care, now: Instant) -> bool {
         let Some(breaker) = &care.breaker else { return false };
@@ -224,7 +240,7 @@ impl Backend {
     }
 
     /// In the cohort's turn, so that no other opening comes between.
-    fn stays_open(&self, opened: Word, breaker: &crate::config::Breaker, now: Instant) {
+    fn stays_open(&self, opened: Word, breaker: &Breaker, now: Instant) {
         let open_until = now + opened.open_for(breaker, self.id);
         self.read(|record| record.open_until = open_until);
     }

@@ -40,6 +40,8 @@ struct Pulse {
     gap: Duration,
     /// What it saw.
     crowd: Option<Crowd>,
+    /// When it compared how long the backends take.
+    compared: Option<Instant>,
 }
 
 /// The watch was not there if it comes so many times as late as it did before, and by more than [`BLINK_MIN`].
@@ -96,9 +98,19 @@ impl Cohort {
         let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
         let gap = pulse.last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
         let blinked = gap > BLINK_MIN && gap > pulse.gap.saturating_mul(BLINK_FACTOR);
-        let before =
-            std::mem::replace(&mut *pulse, Pulse { last: Some(now), gap, crowd: Some(crowd) });
-        (before.crowd, blinked)
+        (pulse.last, pulse.gap) = (Some(now), gap);
+        (pulse.crowd.replace(crowd), blinked)
+    }
+
+    /// Whether it is time to compare how long the backends take.
+    pub(super) fn is_to_compare(&self, every: Duration, now: Instant) -> bool {
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = pulse.compared.map(|compared| now.saturating_duration_since(compared));
+        let is_due = since.is_none_or(|since| since >= every);
+        if is_due {
+            pulse.compared = Some(now);
+        }
+        is_due
     }
 
     /// Waits for the others to have changed.

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Backend;
 use crate::hash::stable;
@@ -31,6 +32,8 @@ pub struct Member {
     pub max_connections: u32,
     /// Primary or backup.
     pub tier: Tier,
+    /// How long it gets more and more after it came back; `None`: all at once.
+    pub slow_start: Option<Duration>,
 }
 
 impl Member {
@@ -47,6 +50,7 @@ impl Member {
             weight: 1,
             max_connections: Self::UNLIMITED,
             tier: Tier::Primary,
+            slow_start: None,
         }
     }
 

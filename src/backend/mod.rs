@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ use breaker::{Gate, Phase};
 use change::Record;
 use flow::Flow;
 use sensor::Sensor;
+use share::Share;
 use stall::Suspicion;
 
 mod breaker;
@@ -32,6 +33,7 @@ mod permit;
 mod quantile;
 mod queue;
 mod sensor;
+mod share;
 mod stall;
 mod standing;
 #[cfg(test)]
@@ -91,8 +93,8 @@ pub struct Backend {
     suspicion: Mutex<Option<Suspicion>>,
     /// Its last change.
     record: Mutex<Record>,
-    /// The part of its weight that holds, of [`Backend::SHARE_FULL`].
-    share: AtomicU32,
+    /// The part of its weight that holds.
+    share: Share,
     /// What moves with every request.
     flow: CachePadded<Flow>,
     /// How long it takes to answer.
@@ -104,9 +106,6 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A share that leaves the weight as it is written.
-    pub const SHARE_FULL: u32 = 1 << 16;
-
     /// A backend nothing is known of.
     pub fn new(id: u64, address: Address) -> Self {
         Self::known_since(id, address, Instant::now())
@@ -125,7 +124,7 @@ impl Backend {
             epoch,
             suspicion: Mutex::default(),
             record: Mutex::new(Record::new(epoch)),
-            share: AtomicU32::new(Self::SHARE_FULL),
+            share: Share::default(),
             flow: CachePadded::default(),
             latency: CachePadded::new(Latency::new(epoch)),
             queue: Arc::default(),
@@ -210,18 +209,5 @@ impl Backend {
         if self.gate.load().is_trying(generation) {
             self.probe_sent.store(self.nanos(now).max(1), Relaxed);
         }
-    }
-
-    /// The part of its weight that holds now, 0..=[`Backend::SHARE_FULL`].
-    #[inline]
-    pub fn share(&self) -> u32 {
-        self.share.load(Relaxed)
-    }
-
-    /// Sets the part of its weight that holds, 0.0..=1.0 (clamped): for a slow start. Even at 0.0 it gets a request
-    /// where no other backend can take it.
-    pub fn set_share(&self, share: f64) {
-        let share = (share.clamp(0.0, 1.0) * f64::from(Self::SHARE_FULL)) as u32;
-        self.share.store(share, Relaxed);
     }
 }

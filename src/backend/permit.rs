@@ -161,6 +161,11 @@ impl Permit {
         if answered && std::mem::take(&mut self.owed) {
             backend.flow.answered(backend.nanos(verdict.now), verdict.latency);
         }
+        if let (Became::Answered(429 | 503, Some(time)), true) =
+            (verdict.became, care.passive.is_some())
+        {
+            backend.rest(time, verdict.now);
+        }
         let counts = care.passive.as_ref().filter(|passive| verdict.became.counts(passive));
         match counts {
             Some(passive) => self.failed(verdict, passive, care),
@@ -213,7 +218,7 @@ impl Permit {
             let trip = Trip { cause: Cause::ProbeFailed, soft: !unconnected };
             backend.probe_failed(trip, self.generation, care, verdict.now);
         } else if backend.gate.load().generation() == self.generation
-            && let Some(trip) = backend.sensor.failed(signal, passive)
+            && let Some(trip) = backend.failed(signal, passive, verdict.now)
         {
             backend.trip(trip, self.generation, care, verdict.now);
         }

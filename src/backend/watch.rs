@@ -6,9 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Phase, Word};
 use super::change::Trip;
+use super::quantile::nanos;
 use super::stall::Usual;
 use super::standing::Cause;
-use super::{Backend, Care, Cohort, Members};
+use super::{Backend, Care, Cohort, Member, Members};
+use crate::config::Passive;
+
+/// How often it is compared how long the backends take.
+const COMPARE_EVERY: Duration = Duration::from_millis(500);
 
 /// What the watch found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +30,12 @@ pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> W
     let usual = Usual::of(members, cohort, now);
     for member in members {
         watched.found_stalled |= member.backend.watch(&usual, care, now);
+        member.backend.move_share(member.slow_start, now);
+    }
+    if let Some(factor) = care.passive.and_then(|passive| passive.latency_factor)
+        && cohort.is_to_compare(COMPARE_EVERY, now)
+    {
+        compare(members, factor, care, now);
     }
     cohort.budget.roll(now);
     let words = || members.iter().map(|member| member.backend.gate.load());
@@ -34,9 +45,45 @@ pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> W
     watched
 }
 
+/// Takes out who is slower than its peers, by this factor.
+fn compare(members: &Members, factor: f64, care: &Care, now: Instant) {
+    let Some(passive) = &care.passive else { return };
+    let known = |member: &Member| {
+        let p95 = member.backend.p95_lately(passive, now)?;
+        Some((p95, member.backend.id))
+    };
+    let mut all: Vec<(u64, u64)> = members.iter().filter_map(known).collect();
+    all.sort_unstable();
+    // From the slowest on: it may be the only one that there is room for.
+    for (at, (p95, id)) in all.iter().enumerate().rev() {
+        let peers = all[..at].iter().chain(&all[at + 1..]);
+        let Some((usual, _)) = peers.clone().nth(peers.count().saturating_sub(1) / 2) else {
+            return;
+        };
+        if *p95 as f64 <= *usual as f64 * factor {
+            return;
+        }
+        if let Some(slow) = members.iter().find(|member| member.backend.id == *id) {
+            let generation = slow.backend.gate.load().generation();
+            slow.backend.trip(Trip::soft(Cause::Latency), generation, care, now);
+        }
+    }
+}
+
 impl Backend {
+    /// The 95th percentile in nanoseconds, if it serves and answered often and lately enough.
+    fn p95_lately(&self, passive: &Passive, now: Instant) -> Option<u64> {
+        let (p95, n_known) = self.flow.p95();
+        let since = Duration::from_nanos(self.nanos(now).saturating_sub(self.flow.last_answer()?));
+        let enough = n_known >= passive.min_requests.into() && since <= passive.window;
+        (enough && self.gate.load().phase() == Phase::Closed).then(|| nanos(p95))
+    }
+
     /// Whether requests that wait on it are to be woken.
     fn watch(&self, usual: &Usual, care: &Care, now: Instant) -> bool {
+        if let Some(passive) = &care.passive {
+            self.sensor.roll(self.flow.n_answered(), passive, self.nanos(now));
+        }
         let word = self.gate.load();
         if word.phase() != Phase::Closed && (care.breaker.is_none() || care.passive.is_none()) {
             self.change(Cause::Configured, now, Word::closed);

@@ -222,6 +222,7 @@ fn members_of(
             weight: written.weight,
             max_connections: written.max_connections.unwrap_or(Member::UNLIMITED),
             tier: if written.backup { Tier::Backup } else { Tier::Primary },
+            slow_start: written.slow_start,
             ..member
         });
     };

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod interleavings;
+mod sensing;
 mod stall;
 mod walk;
 
