@@ -212,6 +212,7 @@ async fn what_must_not_be_sent_twice_and_what_nobody_pays_for_is_not_raced() {
         ("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", ""),
         (GET, "retry = { attempts = 0 }"),
         (GET, "retry = { on = [\"connect\"] }"),
+        (GET, "budget = { ratio = 0.0, min_per_second = 0 }"),
     ] {
         let track = Track::new(upstream).await;
         track

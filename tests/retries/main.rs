@@ -6,6 +6,7 @@
 mod support;
 
 mod bodies;
+mod budget;
 mod conditions;
 mod pending;
 mod statuses;
