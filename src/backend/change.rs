@@ -152,9 +152,7 @@ impl Backend {
         }
     }
 
-    /// What its checks say now: `Up`, `Unproven` or `Down`; `Up` where there are none. To be called after every
-    /// check, also if it says what the last one said: a check that passes lets requests try a backend at once whose
-    /// breaker is open for something that it refutes, that is, no connection or no answer.
+    /// What its checks say now: `Up`, `Unproven` or `Down`; `Up` where there are none.
     pub fn set_checked(&self, state: State, cause: Cause, now: Instant) {
         let checked = match state {
             State::Up | State::Open | State::HalfOpen => Checked::Up,
@@ -167,9 +165,18 @@ impl Backend {
                 (word.checked() != checked).then(|| word.with_checked(checked))
             });
         }
-        let refuted = |word: Word| !word.is_soft() && word.phase() == Phase::Open;
-        if cause == Cause::ChecksPassed && checked == Checked::Up && refuted(self.gate.load()) {
-            self.half_open(cause, now, refuted);
+    }
+
+    /// A check passed: a backend whose breaker is open for what that refutes may be tried by requests at once. That is
+    /// no connection, and, if the check was `answered` and did not merely connect, no answer: the system takes
+    /// connections for a process that is stopped, too.
+    pub fn check_passed(&self, answered: bool, now: Instant) {
+        let refuted = |word: Word| {
+            let told = answered || !word.is_stalled();
+            word.phase() == Phase::Open && word.checked() == Checked::Up && !word.is_soft() && told
+        };
+        if refuted(self.gate.load()) {
+            self.half_open(Cause::ChecksPassed, now, refuted);
         }
     }
 

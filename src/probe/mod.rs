@@ -73,13 +73,22 @@ pub trait Probe: Send + Sync {
 pub struct Kind {
     /// The name in TOML.
     pub name: &'static str,
+    /// Whether who passes it has answered, and not only taken a connection.
+    pub is_answered: bool,
     /// What does it.
     pub probe: &'static dyn Probe,
 }
 
 /// Every kind that a configuration can name.
-pub const PROBES: &[Kind] =
-    &[Kind { name: "http", probe: &http::Http }, Kind { name: "tcp", probe: &tcp::Tcp }];
+pub const PROBES: &[Kind] = &[
+    Kind { name: "http", is_answered: true, probe: &http::Http },
+    Kind { name: "tcp", is_answered: false, probe: &tcp::Tcp },
+];
+
+/// Whether who passes a check of this kind has answered.
+pub fn is_answered(kind: &str) -> bool {
+    PROBES.iter().any(|known| known.name == kind && known.is_answered)
+}
 
 /// Checks `target` within its timeout. What `line` keeps is from then on good to be used again, or gone.
 ///

@@ -1,6 +1,7 @@
 //! Opening, trying and closing, and who is used when nobody is sound.
 
 use super::*;
+use crate::backend::change::Trip;
 use crate::backend::{Cause, Tier};
 
 impl World {
@@ -292,10 +293,25 @@ fn a_passing_check_lets_requests_try_who_could_not_be_connected_to() {
     world.requests(0, REFUSED, 5);
     world.requests(1, BAD, 5);
     for n in 0..2 {
-        world.backend(n).set_checked(State::Up, Cause::ChecksPassed, world.now);
+        world.backend(n).check_passed(n == 1, world.now);
     }
     assert_eq!(world.states(), [State::HalfOpen, State::Open, State::Up]);
     assert_eq!(world.cause(0), Cause::ChecksPassed);
+}
+
+#[test]
+fn a_check_that_only_connects_does_not_speak_for_one_that_answers_nobody() {
+    for (answered, expected) in [(false, State::Open), (true, State::HalfOpen)] {
+        let world = World::new(3);
+        let stalled = Trip::hard(Cause::Stalled);
+        assert!(world.backend(0).trip(stalled, 0, &world.care, world.now));
+        world.backend(0).check_passed(answered, world.now);
+        assert_eq!(world.state(0), expected);
+        // Nor does any for one whose checks have failed too often.
+        world.backend(0).set_checked(State::Down, Cause::ChecksFailed, world.now);
+        world.backend(0).check_passed(true, world.now);
+        assert_eq!(world.state(0), State::Down);
+    }
 }
 
 #[test]

@@ -23,7 +23,12 @@ impl Walk {
     fn step(&mut self) {
         let n = self.below(N as u64) as usize;
         match self.below(10) {
-            0..4 => self.open.extend(self.world.send(n).map(|permit| (n, permit))),
+            0..3 => self.open.extend(self.world.send(n).map(|permit| (n, permit))),
+            // Its client is slow, or it connects.
+            3 => {
+                let unsent = Permit::try_acquire(&self.world.members[n]);
+                self.open.extend(unsent.map(|permit| (n, permit)));
+            }
             4..7 if !self.open.is_empty() => {
                 let at = self.below(self.open.len() as u64) as usize;
                 let (n, mut permit) = self.open.swap_remove(at);
@@ -60,6 +65,7 @@ impl Walk {
             n_up += u32::from(word.state() == State::Up);
             assert!(word.n_probing() <= u64::from(breaker.probes), "{word:?}");
             assert!(word.slots() <= u64::from(breaker.probes), "{word:?}");
+            assert!(word.n_sent() <= word.n_probing(), "{word:?}");
             assert_eq!(word.state(), self.world.state(n));
             // Any answer closes one that was stalled.
             match word.is_stalled() {
@@ -103,6 +109,7 @@ fn the_promises_hold_after_every_step_of_a_random_walk() {
         world.breaker().max_ejected = (1 + random.next_u64() % 10) as f64 / 10.0;
         world.passive().failures = Some(3);
         world.care.probe_timeout = ms(1000);
+        world.care.unsent_timeout = ms(2000);
         let mut walk = Walk { world, random, open: Vec::new(), opened: [None; N] };
         for _ in 0..10_000 {
             walk.step();

@@ -264,7 +264,11 @@ impl<'a> World<'a> {
             _ => (backend::State::Up, Cause::ChecksPassed),
         };
         let now = self.epoch + Duration::from_nanos(self.now);
-        self.members[change.server].backend.set_checked(says, cause, now);
+        let backend = &self.members[change.server].backend;
+        backend.set_checked(says, cause, now);
+        if cause == Cause::ChecksPassed {
+            backend.check_passed(true, now);
+        }
         if change.to == Condition::Gone {
             for number in std::mem::take(&mut state.waiting) {
                 self.fail(number, 0);

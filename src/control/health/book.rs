@@ -15,7 +15,7 @@ use crate::backend::{Backend, Cause, Member, State};
 use crate::config::{Health, Host};
 use crate::hash::{Map, Set};
 use crate::net::Stream;
-use crate::probe::{ProbeError, Target};
+use crate::probe::{self, ProbeError, Target};
 use crate::rng::Rng;
 use crate::snapshot::{Snapshot, Upstream};
 
@@ -305,9 +305,13 @@ impl Check {
             }
             Err(_) => tracing::debug!(upstream, %backend, reason = text, "a check failed"),
         }
+        if let Some(cause) = cause {
+            self.backend.set_checked(self.tally.state(), cause, now);
+        }
         // What changes nothing here is told as well: a pass speaks for a backend that requests found out of reach.
-        let said = if result.is_ok() { Cause::ChecksPassed } else { Cause::ChecksFailed };
-        self.backend.set_checked(self.tally.state(), cause.unwrap_or(said), now);
+        if result.is_ok() {
+            self.backend.check_passed(probe::is_answered(options.kind), now);
+        }
         self.last = Some(Last { passed: result.is_ok(), text, at: now });
     }
 }
