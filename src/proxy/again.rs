@@ -186,7 +186,11 @@ impl Connection {
         }
         let picked = match self.pick_or_wait(exchange).await? {
             Some(permit) => Some(permit),
-            None => pick::pick_again(self.worker(), exchange, &refuser, same),
+            None => match pick::pick_again(self.worker(), exchange, &refuser, same) {
+                // The same one is asked again: in its turn, where others wait for it.
+                None if same => self.pick_or_wait(exchange).await?,
+                picked => picked,
+            },
         };
         match picked {
             Some(permit) => Ok(Next::Try { permit, fresh: false, replays }),
@@ -224,7 +228,7 @@ impl Connection {
     /// A place at a backend not tried yet, waiting in the upstream's queue if there is one.
     async fn pick_or_wait(&mut self, exchange: &mut Exchange) -> Result<Option<Permit>, Reason> {
         match pick::pick(self.worker(), exchange) {
-            None if exchange.parked.is_none() && queue::may_wait(exchange) => {
+            None if exchange.parked.is_none() && queue::may_wait_for_another(exchange) => {
                 self.wait_in_queue(exchange).await.map(Some)
             }
             picked => Ok(picked),

@@ -28,6 +28,14 @@ pub(super) fn may_wait(exchange: &Exchange) -> bool {
     })
 }
 
+/// Whether a backend that was not tried yet may get a place free: who else waits is no reason to wait in vain.
+pub(super) fn may_wait_for_another(exchange: &Exchange) -> bool {
+    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    upstream.is_some_and(|upstream| {
+        upstream.queueing.is_some() && Candidates::any_gets_free(&upstream.members, &exchange.tried)
+    })
+}
+
 impl Connection {
     /// Waits for a place at a backend.
     pub(super) async fn wait_in_queue(
