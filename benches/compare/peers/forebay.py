@@ -36,6 +36,7 @@ on = ["connect", "refused_stream", "reset_before_response", "first_byte_timeout"
 [upstream.app.passive]
 count = ["connect", "timeout", "reset", "500", "502", "503", "504"]
 """
+        slow = "[upstream.app.passive]\nlatency_factor = 3.0"
         file = site.write("forebay.toml", f"""
 [global]
 workers = {site.setting.workers}
@@ -49,5 +50,6 @@ balance = "{site.setting.balance}"
 backends = [{backends}]
 pool = {{ max_idle = {POOL_CONNECTIONS} }}
 {failures if site.setting.fails_with_500 else ""}
+{slow if site.setting.ejects_slow else ""}
 """)
         return [str(program), "run", "-c", str(file)]

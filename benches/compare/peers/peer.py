@@ -25,6 +25,8 @@ class Setting:
     hardened: bool = False
     # As `hardened`, and a 500 is a failure, too, where it is not one by itself.
     fails_with_500: bool = False
+    # A backend that is slower than its peers is taken out, where a peer can.
+    ejects_slow: bool = False
 
 
 @dataclass(frozen=True)

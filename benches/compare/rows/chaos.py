@@ -130,7 +130,7 @@ def flap(backend: Backend, over: threading.Event) -> None:
 
 
 COUNTS_500 = Setting(hardened=True, fails_with_500=True)
-BY_LATENCY = Setting(hardened=True, balance="peak_ewma")
+BY_LATENCY = Setting(hardened=True, balance="peak_ewma", ejects_slow=True)
 BY_LOAD = Setting(hardened=True, balance="least_conn")
 BEHIND = (ERRORS, P99, THROUGHPUT, AFTER_P99, LONGEST, CALM_P99)
 
