@@ -5,7 +5,9 @@
 //!   than ten times what all but one in twenty take at the slowest of its peers: a few long polls among fast requests
 //!   do not come in such a row, and where they are more than a few they are what is taken for usual;
 //! - its peers went on answering quickly, that is, in less than a tenth of this, nearly all that was sent to them: not
-//!   so when all of them are slow, nor where most requests are long polls of which none has been answered yet;
+//!   so when all of them are slow, nor where most requests are long polls of which none has been answered yet. After
+//!   twice this silence less of it has to be quick, if nearly all is answered: clients that wait for their answers are
+//!   caught within a moment, and if the machine was busy just then, nothing that is sent later changes the share;
 //! - one of them did so after the last request of the evidence was sent, and owes no evidence itself: not so when all
 //!   of them stop at the same moment. It need not go on: clients that wait for their answers are soon all caught.
 
@@ -26,6 +28,12 @@ const SILENCE_FACTOR: u32 = 10;
 /// slow in any case, and some were sent just now.
 const QUICK_SHARE: u64 = 85;
 
+/// Which share is enough after twice the silence, if [`ANSWERED_SHARE`] of it is answered.
+const QUICK_SHARE_LATER: u64 = 40;
+
+/// In percent.
+const ANSWERED_SHARE: u64 = 95;
+
 /// Answers of all members below which nothing is known of what is usual.
 const ANSWERS_MIN: u64 = 20;
 
@@ -44,6 +52,7 @@ pub(super) struct Suspicion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Crowd {
     n_quick: u64,
+    n_answered: u64,
     /// What had been sent to each before its last answer: what is sent to another that hangs does not count.
     n_sent: u64,
     /// Changes with who they are.
@@ -69,7 +78,7 @@ impl Usual {
     pub(super) fn of(members: &Members, cohort: &Cohort, now: Instant) -> Self {
         let (mut slowest, mut n_answered) = (0, 0_u64);
         let mut answered = None;
-        let mut crowd = Crowd { n_quick: 0, n_sent: 0, who: members.len() as u64 };
+        let mut crowd = Crowd { n_quick: 0, n_answered: 0, n_sent: 0, who: members.len() as u64 };
         for member in members {
             let flow = &member.backend.flow;
             let (p95, n_known) = flow.p95();
@@ -82,6 +91,7 @@ impl Usual {
             crowd.who = crowd.who.wrapping_mul(31).wrapping_add(member.backend.id);
             answered = answered.max(member.backend.answered_unsuspected());
         }
+        crowd.n_answered = n_answered;
         let silence = Duration::from_nanos(slowest).saturating_mul(SILENCE_FACTOR).max(SILENCE_MIN);
         let quick = log((silence / SILENCE_FACTOR).as_nanos() as u64);
         members.iter().for_each(|member| member.backend.flow.set_quick(quick));
@@ -112,7 +122,7 @@ impl Backend {
         let at = self.epoch + Duration::from_nanos(evident);
         silent >= silence
             && usual.answered.is_some_and(|answered| answered > at)
-            && usual.crowd.answers_since(&suspected.crowd)
+            && usual.crowd.answers_since(&suspected.crowd, silent >= silence * 2)
     }
 
     /// When it answered last, if it does not owe so much itself that it is suspected.
@@ -123,10 +133,14 @@ impl Backend {
 }
 
 impl Crowd {
-    /// Whether it gave enough quick answers since `before`, and to nearly all that was sent. Who is silent gave none.
-    fn answers_since(&self, before: &Crowd) -> bool {
+    /// Whether it gave enough quick answers since `before`, and to nearly all that was sent; after a `long` silence
+    /// they need not be so many. Who is silent gave none.
+    fn answers_since(&self, before: &Crowd, long: bool) -> bool {
         let n_quick = self.n_quick.saturating_sub(before.n_quick);
         let n_sent = self.n_sent.saturating_sub(before.n_sent);
-        n_quick >= EVIDENCE && n_quick * 100 >= n_sent * QUICK_SHARE
+        let n_answered = self.n_answered.saturating_sub(before.n_answered);
+        let is_share = |n: u64, percent: u64| n * 100 >= n_sent * percent;
+        let later = || is_share(n_quick, QUICK_SHARE_LATER) && is_share(n_answered, ANSWERED_SHARE);
+        n_quick >= EVIDENCE && (is_share(n_quick, QUICK_SHARE) || long && later())
     }
 }

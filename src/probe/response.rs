@@ -27,7 +27,7 @@ const HEADS_BYTES_MAX: usize = 2 * RESPONSE_HEAD_BYTES_MAX;
 const INTERIMS_MAX: u32 = 32;
 
 /// Bytes read at once.
-const READ_BYTES: usize = 16 << 10;
+const READ_BYTES: usize = 4 << 10;
 
 /// A final answer with an expected status.
 #[derive(Debug)]

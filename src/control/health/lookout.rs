@@ -20,7 +20,7 @@ const EVERY_ALONE: Duration = Duration::from_millis(100);
 
 /// Backends that are looked at that often. With n times as many it is n times as seldom, so that the cost of
 /// watching stays the same.
-const BACKENDS_PER_LOOK: usize = 2000;
+const BACKENDS_PER_LOOK: usize = 1000;
 
 /// Looks at every upstream of the snapshot in service, for ever; `stored` tells of a new one.
 pub(super) async fn run(

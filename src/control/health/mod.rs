@@ -46,9 +46,9 @@ struct Shared {
 }
 
 impl Checks {
-    /// Of nobody. A quarter of the descriptors may be idle connections for checks.
+    /// Of nobody. Up to half of the descriptors may be idle connections for checks.
     pub(super) fn new() -> Self {
-        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
         let kept_max = usize::try_from(limit).unwrap_or(usize::MAX).clamp(KEPT_MIN, KEPT_MAX);
         let book = Mutex::new(Book::new(kept_max, Rng::from_entropy()));
         Checks(Arc::new(Shared { book, changed: Notify::new() }))

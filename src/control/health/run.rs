@@ -18,6 +18,9 @@ const UNDER_WAY_MAX: usize = 256;
 /// While checks are under way we look this often at the clock, to notice that we ourselves were late.
 const HEARTBEAT: Duration = Duration::from_millis(25);
 
+/// Checks begin at most this often, as many at once as are due: waking up costs as much as a check.
+const BEGIN_EVERY: Duration = Duration::from_millis(10);
+
 /// What a check's task ended with.
 type Ended = Result<Done, JoinError>;
 
@@ -25,6 +28,7 @@ type Ended = Result<Done, JoinError>;
 pub(super) async fn run(checks: Checks) {
     let mut under_way = JoinSet::new();
     let (mut planned, mut ended) = (None, None);
+    let mut begins = Instant::now();
     loop {
         let now = Instant::now();
         {
@@ -37,9 +41,15 @@ pub(super) async fn run(checks: Checks) {
             for ended in first.chain(std::iter::from_fn(|| under_way.try_join_next())) {
                 take_in(&mut book, ended, now);
             }
-            let room = UNDER_WAY_MAX.saturating_sub(under_way.len());
-            book.start_due(now, room, |start| Some(under_way.spawn(ask(start))));
+            if now >= begins {
+                let (n_before, room) = (under_way.len(), UNDER_WAY_MAX - under_way.len());
+                book.start_due(now, room, |start| Some(under_way.spawn(ask(start))));
+                if under_way.len() > n_before {
+                    begins = now + BEGIN_EVERY;
+                }
+            }
             let due = book.next_due().filter(|_| under_way.len() < UNDER_WAY_MAX);
+            let due = due.map(|due| due.max(begins));
             let beat = (!under_way.is_empty()).then(|| now + HEARTBEAT);
             planned = due.into_iter().chain(beat).min();
         }
