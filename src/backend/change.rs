@@ -70,7 +70,9 @@ impl Backend {
         let (before, after, left) = {
             let turn = self.cohort.turn();
             let Some((before, after)) = self.gate.update(&mut step) else { return false };
-            turn.count(before, after);
+            if !self.drained.load(Relaxed) {
+                turn.count(before, after);
+            }
             (before, after, self.recorded(before, after, cause, now))
         };
         if let Some(left) = left {

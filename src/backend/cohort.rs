@@ -122,14 +122,14 @@ impl Cohort {
 }
 
 impl Turn<'_> {
-    /// Counts the change of a backend.
+    /// Counts the change of a backend that is not drained.
     pub(super) fn count(&self, before: Word, after: Word) {
         shift(&self.cohort.n_ejected, before.is_soft(), after.is_soft());
         let is_out = |word: Word| word.state() != State::Up;
         shift(&self.cohort.n_out, is_out(before), is_out(after));
     }
 
-    /// What is counted anew: those who left the upstream while they were out do not count.
+    /// What is counted anew: those who left the upstream, or were drained, while they were out do not count.
     pub(super) fn recount(&self, words: impl Iterator<Item = Word>) {
         let (n_ejected, n_out) = counts(words);
         self.cohort.n_ejected.store(n_ejected, Relaxed);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -89,6 +89,8 @@ pub struct Backend {
     probe_sent: AtomicU64,
     /// When the world began for it.
     epoch: Instant,
+    /// No new requests by its weight: it is not counted among those who are there for others. Written by the watch.
+    drained: AtomicBool,
     /// The silence that the watch looks into.
     suspicion: Mutex<Option<Suspicion>>,
     /// Its last change.
@@ -122,6 +124,7 @@ impl Backend {
             sensor: Sensor::default(),
             probe_sent: AtomicU64::new(0),
             epoch,
+            drained: AtomicBool::new(false),
             suspicion: Mutex::default(),
             record: Mutex::new(Record::new(epoch)),
             share: Share::default(),
@@ -184,6 +187,13 @@ impl Backend {
             false => (State::Down, Cause::ChecksFailed),
         };
         self.set_checked(state, cause, Instant::now());
+    }
+
+    /// Keeps whether its weight is 0.
+    fn set_drained(&self, is: bool) {
+        if self.drained.load(Relaxed) != is {
+            self.drained.store(is, Relaxed);
+        }
     }
 
     /// Whether it is new, and no check has passed yet.

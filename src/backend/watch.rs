@@ -30,6 +30,7 @@ pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> W
     let mut watched = Watched::default();
     let usual = Usual::of(members, cohort, now);
     for member in members {
+        member.backend.set_drained(member.weight == 0);
         watched.found_stalled |= member.backend.watch(&usual, care, now);
         match care.is_watched() {
             true => member.backend.move_share(member.slow_start, now),
@@ -43,7 +44,9 @@ pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> W
         compare(members, factor, care, now);
     }
     cohort.budget.roll(now);
-    let words = || members.iter().map(|member| member.backend.gate.load());
+    // Who is drained serves nobody, and is missed by nobody.
+    let serving = || members.iter().filter(|member| member.weight > 0);
+    let words = || serving().map(|member| member.backend.gate.load());
     if !cohort.counts_are(words()) {
         cohort.turn().recount(words());
     }
@@ -91,7 +94,7 @@ impl Backend {
         }
         let word = self.gate.load();
         if word.phase() != Phase::Closed && (care.breaker.is_none() || care.passive.is_none()) {
-            self.change(Cause::Configured, now, Word::closed);
+            self.change(Cause::Configured, now, |word| Some(word.closed()?.with_openings(0)));
             return false;
         }
         match word.phase() {

@@ -293,6 +293,15 @@ States:
   down         its checks fail
   open         it was taken out for what it did to requests
   half_open    a few requests try whether it is back
+Causes, of the last change of state:
+  failures, error_ratio, connect, latency
+               what passive counts: so many in a row, too large a share, no connection, slower than its peers
+  stalled      it held requests and answered none while its peers did; answered: it did after all
+  open_over    it was out for long enough and is tried; probes_passed, probe_failed, probe_late: what came of that
+  checks_passed, checks_failed
+               so many health checks in a row
+  start, configured
+               it is new; checks or ejection were switched off
 Exit codes: 0 all backends are up, 1 one is not, 2 the daemon cannot be reached.";
 
 const RELOAD_EXAMPLES: &str = "\

@@ -344,3 +344,36 @@ fn what_checks_say_stands_above_the_breaker_and_every_change_is_counted_once() {
     let total: u64 = Cause::ALL.iter().map(|cause| world.cohort.n_changes(*cause)).sum();
     assert_eq!(total, 3);
 }
+
+#[test]
+fn one_that_is_drained_and_gone_does_not_keep_the_others_from_being_taken_out() {
+    let mut world = World::with(3, |list| list[2].weight = 0);
+    world.care.n_members = 2;
+    world.watch();
+    let set = |state, cause| world.backend(2).set_checked(state, cause, world.now);
+    set(State::Down, Cause::ChecksFailed);
+    world.requests(0, BAD, 5);
+    assert_eq!(world.state(0), State::Open);
+    set(State::Up, Cause::ChecksPassed);
+    world.requests(1, BAD, 5);
+    assert_eq!(world.states(), [State::Open, State::Up, State::Up], "the last that serves");
+}
+
+#[test]
+fn one_that_is_drained_while_it_is_out_is_not_missed_any_more() {
+    let mut world = World::new(3);
+    world.requests(2, BAD, 5);
+    world.requests(0, BAD, 5);
+    assert_eq!(world.states(), [State::Up, State::Up, State::Open], "one of three may be out");
+    let drained = |(n, member): (usize, &Member)| {
+        let mut member = Member::new(Arc::clone(&member.backend), "x");
+        member.weight = u32::from(n != 2);
+        member
+    };
+    let list: Vec<Member> = world.members.iter().enumerate().map(drained).collect();
+    world.members = Members::from(list);
+    world.care.n_members = 2;
+    world.watch();
+    world.request(0, BAD);
+    assert_eq!(world.states(), [State::Open, State::Up, State::Open]);
+}

@@ -55,6 +55,16 @@ fn upstream(upstream: &UpstreamStatus, colour: Colour, text: &mut String) {
     let mut rows = vec![titles(upstream)];
     rows.extend(upstream.backends.iter().map(|backend| cells(upstream, backend)));
     table(&rows, colour, text);
+    let serves = match upstream.serves.as_str() {
+        "last_resort" => {
+            "none is in service: requests go to new ones, or to those that can be connected to"
+        }
+        "nobody" => "none is in service: requests are answered with 503 no_backend",
+        _ => "",
+    };
+    if !serves.is_empty() {
+        let _ = writeln!(text, "  {}", painted(serves, colour, RED));
+    }
     if !upstream.changes.is_empty() {
         let changes = upstream.changes.iter().map(|(cause, n)| format!("{} {n}", printable(cause)));
         let changes: Vec<String> = changes.collect();
@@ -236,6 +246,7 @@ mod tests {
                     name: "app".into(),
                     strategy: "p2c".into(),
                     checked: true,
+                    serves: "usual".into(),
                     changes: [("checks_failed".to_owned(), 2), ("checks_passed".to_owned(), 1)]
                         .into(),
                     queue: QueueStatus { waiting: 2, max: Some(500) },
@@ -264,6 +275,18 @@ none  , 0 of 0 up
   no backend: none of its names has resolved yet
 ";
         assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn with_nobody_in_service_it_says_what_becomes_of_requests() {
+        let shown = |serves: &str| {
+            let mut example = example();
+            example.upstreams[0].serves = serves.into();
+            status(&example, Colour::Never)
+        };
+        assert!(!shown("usual").contains("in service"));
+        assert!(shown("last_resort").contains("\n  none is in service: requests go to new ones, "));
+        assert!(shown("nobody").contains("\n  none is in service: requests are answered with 503"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::controller::Bound;
 use super::super::health::CheckInfo;
 use super::site::Site;
-use crate::backend::{Backend, Cause, Cohort, Member, Tier};
+use crate::backend::{Backend, Candidates, Cause, Cohort, Member, Tier, Tried};
 use crate::hash::Map;
 use crate::log::TimeCache;
 use crate::net;
@@ -65,6 +65,9 @@ pub struct UpstreamStatus {
     pub strategy: String,
     /// Whether its backends are asked how they are.
     pub checked: bool,
+    /// Who gets requests: `usual`; `last_resort`: no backend is in service, so that they go to new ones that no check
+    /// has passed for, or to those that can be connected to; `nobody`: they are refused.
+    pub serves: String,
     /// Requests that wait for a place at a backend.
     pub queue: QueueStatus,
     /// How often one of its backends changed its state, by cause; since the process has the upstream.
@@ -215,6 +218,7 @@ impl UpstreamStatus {
             name: upstream.name.to_string(),
             strategy: upstream.balancer.name().to_owned(),
             checked: upstream.health.is_some(),
+            serves: serves(upstream).to_owned(),
             queue: QueueStatus {
                 waiting: upstream.queue.n_waiting(),
                 max: upstream.queueing.as_ref().map(|queue| queue.max),
@@ -226,6 +230,17 @@ impl UpstreamStatus {
                 .map(|member| BackendStatus::of(member, checks.get(&member.backend.id), clock))
                 .collect(),
         }
+    }
+}
+
+fn serves(upstream: &Upstream) -> &'static str {
+    let mut weighted = upstream.members.iter().filter(|member| member.weight > 0);
+    if weighted.any(|member| member.backend.is_available()) {
+        return "usual";
+    }
+    match Candidates::last_resort(&upstream.members, &Tried::default()) {
+        Some(_) => "last_resort",
+        None => "nobody",
     }
 }
 
