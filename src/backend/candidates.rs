@@ -91,6 +91,11 @@ impl<'a> Candidates<'a> {
         Some(Self::of(members, tried, ask))
     }
 
+    /// Whether requests can go to nobody at all, by health.
+    pub(super) fn has_nobody(members: &Members) -> bool {
+        Ask::first_of(members).is_none()
+    }
+
     #[inline]
     fn of(members: &'a Members, tried: &'a Tried, ask: Ask) -> Self {
         let mut candidates = Candidates { members, tried, tier: Tier::Primary, ask };

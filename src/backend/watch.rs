@@ -10,11 +10,15 @@ use super::change::Trip;
 use super::quantile::nanos;
 use super::stall::Usual;
 use super::standing::Cause;
-use super::{Backend, Care, Cohort, Member, Members};
+use super::{Backend, Candidates, Care, Cohort, Member, Members};
 use crate::config::Passive;
 
 /// How often it is compared how long the backends take.
 const COMPARE_EVERY: Duration = Duration::from_millis(500);
+
+/// While requests can go to nobody, a backend that is out is tried after this at the latest, however often that was in
+/// vain: it costs nobody an answer, and whoever comes back is found soon.
+const ALONE_OPEN_MAX: Duration = Duration::from_secs(1);
 
 /// What the watch found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +33,11 @@ pub struct Watched {
 pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> Watched {
     let mut watched = Watched::default();
     let usual = Usual::of(members, cohort, now);
+    let nobody = Candidates::has_nobody(members);
     for member in members {
+        if nobody {
+            member.backend.try_early(care, now);
+        }
         member.backend.set_drained(member.weight == 0);
         watched.found_stalled |= member.backend.watch(&usual, care, now);
         match care.is_watched() {
@@ -116,6 +124,18 @@ impl Backend {
                 }
                 self.is_late(word, timeout, now) && self.late(word, care, now)
             }
+        }
+    }
+
+    /// Lets requests try it before its time out is over; that it fails again is not counted.
+    fn try_early(&self, care: &Care, now: Instant) {
+        if care.breaker.is_none() || self.gate.load().phase() != Phase::Open {
+            return;
+        }
+        let since = self.read(|record| now.saturating_duration_since(record.standing.since));
+        if since >= ALONE_OPEN_MAX {
+            let fewer = |word: Word| word.with_openings(word.openings().saturating_sub(1));
+            self.change(Cause::OpenOver, now, |word| Some(fewer(word.half_opened()?)));
         }
     }
 

@@ -377,3 +377,24 @@ fn one_that_is_drained_while_it_is_out_is_not_missed_any_more() {
     world.request(0, BAD);
     assert_eq!(world.states(), [State::Open, State::Up, State::Open]);
 }
+
+#[test]
+fn with_nobody_left_whoever_comes_back_is_found_within_a_second() {
+    for n in [1, 2] {
+        let mut world = World::new(n);
+        let all = 0..n as usize;
+        all.clone().for_each(|n| world.requests(n, REFUSED, 5));
+        for _ in 0..100 {
+            world.after(ms(999));
+            assert_eq!(world.state(0), State::Open);
+            world.after(ms(1));
+            assert_eq!((world.state(0), world.eligible().len()), (State::HalfOpen, n as usize));
+            all.clone().for_each(|n| world.request(n, REFUSED));
+        }
+        world.after(ms(1000));
+        world.request(0, OK);
+        assert_eq!(world.state(0), State::Up);
+        world.after(ms(6001));
+        assert!(world.states().iter().all(|state| *state != State::Open), "nor are the others far");
+    }
+}
