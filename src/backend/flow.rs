@@ -29,6 +29,8 @@ pub(super) struct Flow {
     n_answered: AtomicU64,
     /// Answers that were not quick.
     n_slow: AtomicU64,
+    /// The slowest of them since nobody was suspected.
+    slowest: AtomicU32,
     /// Requests that ended without an answer.
     n_lost: AtomicU64,
     /// How many had been sent when one was answered last.
@@ -50,6 +52,7 @@ impl Default for Flow {
             n_sent: AtomicU64::new(0),
             n_answered: AtomicU64::new(0),
             n_slow: AtomicU64::new(0),
+            slowest: AtomicU32::new(0),
             n_lost: AtomicU64::new(0),
             n_sent_before: AtomicU64::new(0),
             answered: AtomicU64::new(0),
@@ -82,6 +85,7 @@ impl Flow {
         self.p95.observe(sample, n_before.saturating_sub(self.n_forgotten.load(Relaxed)));
         if sample > self.quick.load(Relaxed) {
             self.n_slow.fetch_add(1, Relaxed);
+            self.slowest.fetch_max(sample, Relaxed);
         }
     }
 
@@ -117,6 +121,18 @@ impl Flow {
         let n_since = self.n_sent.load(Relaxed).saturating_sub(self.n_sent_before.load(Relaxed));
         let enough = n_since >= EVIDENCE && self.n_owed() >= EVIDENCE;
         enough.then(|| self.evident.load(Relaxed).max(self.answered.load(Relaxed)))
+    }
+
+    /// The slowest answer since [`Flow::forget_slowest`]; 0 if all were quick.
+    pub(super) fn slowest(&self) -> Log {
+        self.slowest.load(Relaxed)
+    }
+
+    /// Nobody is suspected.
+    pub(super) fn forget_slowest(&self) {
+        if self.slowest() != 0 {
+            self.slowest.store(0, Relaxed);
+        }
     }
 
     /// When it answered last, if it ever did.

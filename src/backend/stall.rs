@@ -7,7 +7,9 @@
 //! - its peers went on answering quickly, that is, in less than a tenth of this, nearly all that was sent to them: not
 //!   so when all of them are slow, nor where most requests are long polls of which none has been answered yet. After
 //!   twice this silence less of it has to be quick, if nearly all is answered: clients that wait for their answers are
-//!   caught within a moment, and if the machine was busy just then, nothing that is sent later changes the share;
+//!   caught within a moment, and if the machine was busy just then, nothing that is sent later changes the share. For
+//!   the same reason none of it has to be quick when they owe nothing at all any more, once the silence is twice as long
+//!   and ten times the slowest of their answers since there is a suspicion;
 //! - one of them did so after the last request of the evidence was sent, and owes no evidence itself: not so when all
 //!   of them stop at the same moment. It need not go on: clients that wait for their answers are soon all caught.
 
@@ -69,6 +71,10 @@ pub(super) struct Usual {
     answered: Option<Instant>,
     /// A silence of this is none of the usual ones; `None`: too little is known.
     pub(super) silence: Option<Duration>,
+    /// The slowest answer since somebody is suspected.
+    slowest: Duration,
+    /// Who is not suspected has answered all that was sent.
+    nothing_owed: bool,
     /// Who watches was not there for a while: what was not seen is held against nobody.
     blinked: bool,
 }
@@ -76,7 +82,8 @@ pub(super) struct Usual {
 impl Usual {
     /// Looks at all of them, and tells them what a quick answer is.
     pub(super) fn of(members: &Members, cohort: &Cohort, now: Instant) -> Self {
-        let (mut slowest, mut n_answered) = (0, 0_u64);
+        let (mut slowest, mut slowest_lately, mut n_answered) = (0, 0, 0_u64);
+        let (mut nobody_suspected, mut nothing_owed) = (true, true);
         let mut answered = None;
         let mut crowd = Crowd { n_quick: 0, n_answered: 0, n_sent: 0, who: members.len() as u64 };
         for member in members {
@@ -85,6 +92,10 @@ impl Usual {
             if n_known > 0 {
                 slowest = slowest.max(nanos(p95));
             }
+            let is_suspected = flow.evident_since().is_some();
+            nobody_suspected &= !is_suspected;
+            nothing_owed &= is_suspected || flow.n_owed() == 0;
+            slowest_lately = slowest_lately.max(flow.slowest());
             n_answered = n_answered.saturating_add(flow.n_answered());
             crowd.n_quick = crowd.n_quick.saturating_add(flow.n_quick());
             crowd.n_sent = crowd.n_sent.saturating_add(flow.n_sent_before());
@@ -95,10 +106,14 @@ impl Usual {
         let silence = Duration::from_nanos(slowest).saturating_mul(SILENCE_FACTOR).max(SILENCE_MIN);
         let quick = log((silence / SILENCE_FACTOR).as_nanos() as u64);
         members.iter().for_each(|member| member.backend.flow.set_quick(quick));
+        if nobody_suspected {
+            members.iter().for_each(|member| member.backend.flow.forget_slowest());
+        }
         let silence = (n_answered >= ANSWERS_MIN).then_some(silence);
         let (before, blinked) = cohort.looked(crowd, now);
         let before = before.filter(|before| before.who == crowd.who).unwrap_or(crowd);
-        Usual { crowd, before, answered, silence, blinked }
+        let slowest = Duration::from_nanos(nanos(slowest_lately));
+        Usual { crowd, before, answered, silence, slowest, nothing_owed, blinked }
     }
 }
 
@@ -122,13 +137,26 @@ impl Backend {
         let at = self.epoch + Duration::from_nanos(evident);
         silent >= silence
             && usual.answered.is_some_and(|answered| answered > at)
-            && usual.crowd.answers_since(&suspected.crowd, silent >= silence * 2)
+            && (usual.crowd.answers_since(&suspected.crowd, silent >= silence * 2)
+                || silent >= usual.long(silence) && usual.is_over_since(&suspected.crowd))
     }
 
     /// When it answered last, if it does not owe so much itself that it is suspected.
     fn answered_unsuspected(&self) -> Option<Instant> {
         let answered = self.flow.last_answer().filter(|_| self.flow.evident_since().is_none())?;
         Some(self.epoch + Duration::from_nanos(answered))
+    }
+}
+
+impl Usual {
+    /// A silence that none of the answers lately comes near, quick or not.
+    fn long(&self, silence: Duration) -> Duration {
+        silence.saturating_mul(2).max(self.slowest.saturating_mul(SILENCE_FACTOR))
+    }
+
+    /// Whether the others gave enough answers since `before`, quick or not, and have nothing left to answer.
+    fn is_over_since(&self, before: &Crowd) -> bool {
+        self.nothing_owed && self.crowd.n_answered.saturating_sub(before.n_answered) >= EVIDENCE
     }
 }
 

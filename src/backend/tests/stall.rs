@@ -142,6 +142,22 @@ fn a_hung_one_is_found_when_it_has_caught_every_client_within_a_moment() {
 }
 
 #[test]
+fn a_hung_one_is_found_though_the_others_were_not_quick_just_when_it_caught_all() {
+    let busy = second(2) - ms(25);
+    let takes = |n: usize, at: Duration, random: u64| match n {
+        1 if at >= second(2) => NEVER,
+        // The machine is busy with something else.
+        _ if at >= busy => ms(20 + random % 15),
+        _ => ms(1),
+    };
+    for (n, n_clients) in [(2, 64), (3, 64), (3, 16)] {
+        let load = Load { n_clients: Some(n_clients), ..Load::new(n, 0, &takes) }.run(second(5));
+        let (which, when) = load.found.expect("it is found");
+        assert!(which == 1 && when <= second(2) + ms(1200), "{n_clients} of {n}: {when:?}");
+    }
+}
+
+#[test]
 fn the_slower_the_upstream_the_longer_the_silence_has_to_be() {
     let takes = |n: usize, at: Duration, random: u64| match n {
         0 if at >= second(5) => NEVER,
