@@ -4,12 +4,14 @@
 //! **Listener** accepts · **Route** matches a request and says what happens · **Upstream** a set of backends
 //! with one policy · **Backend** one address with live state · **Strategy** chooses a backend · **Config** what
 //! the operator wrote · **Snapshot** all that the data plane reads, immutable · **Exchange** one request and its
-//! response · **Worker** one data-plane thread · **Pool** idle connections to backends, nothing else.
+//! response · **Breaker** closed, open or half-open for one backend · **Check** one asking of a backend how it is,
+//! done by a **probe** · **Worker** one data-plane thread · **Pool** idle connections to backends, nothing else.
 //!
 //! # Two planes
 //! The **data plane** is one [`proxy::Worker`] a core, each a single-threaded runtime with its own
 //! `SO_REUSEPORT` sockets, pools, buffers and counters: no lock, no cross-thread wake-up, nothing to await that
-//! cannot be dropped. The **control plane** is one more thread: configuration, names, signals. They meet in one
+//! cannot be dropped. The **control plane** is one more thread: configuration, names, signals, the
+//! admin socket. They meet in one
 //! `ArcSwap<Snapshot>` with a single writer, in the atomics inside each `Arc<Backend>`, and in the workers'
 //! mailboxes, through which the controller hands out and retires listening sockets.
 //!
@@ -19,12 +21,15 @@
 //! 7 the door      cli       arguments → a command, exit codes; the demo
 //! 6 the process   server    Daemon: start, workers, accept and hand-over, limits on connections, stop
 //! 5 two planes    proxy     connection → exchange: the life of a request (its mod.rs shows it on one screen)
-//!                 control   the only writer of the snapshot: reload, watch, names, signals; never imports proxy
+//!                 control   the only writer of the snapshot: reload, watch, names, signals, admin socket;
+//!                           never imports proxy
 //! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
 //!                 admit     a request's way up to the search for a backend, sans I/O: also for tests and explain
-//! 3 bytes         pool      idle connections to backends
+//! 3 bytes         probe     asking a backend how it is, one file a kind
+//!                 pool      idle connections to backends
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
-//!                 net       sockets: listen, accept, dial, one stream type
+//!                 http2     streams of HTTP/2, by h2, behind the same heads and byte streams as HTTP/1
+//!                 net       sockets: listen, accept, dial; one stream type: in the clear, through TLS, or one of many
 //!                 log       operator events and access lines, one writer thread per target
 //! 2 decisions     message   heads as bytes and an index, edited in place
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
@@ -35,8 +40,7 @@
 //! 1 the text      config    TOML → Config, or every problem with its place
 //! 0 facts         error, hash, metrics, rng
 //! ```
-//! Rooms that are planned have their storey: `probe` and `discovery` on 3; HTTP/2 will be
-//! hyper's, behind the same [`message`] heads.
+//! Rooms that are planned have their storey: `discovery` on 3.
 //!
 //! # The life of a request
 //! ```text
@@ -48,8 +52,9 @@
 //! 4 pick     the cookie's backend, else upstream.balancer.pick(candidates) → Permit            | 503
 //!            all full, and the upstream has a queue: wait in line, first come, first served    | 503
 //! 5 send     pool.take or dial; head and what is there of the body in one write
-//!            a refused or dead connection → 4 while that is safe                               | 502 504
+//!            a try that failed → 4 while the retry policy and its budget allow it              | 502 504
 //!            fully sent: its copy, where the route has a mirror, leaves on a task of its own, never waited for
+//!            a backend found stalled meanwhile: the try goes on beside another, the first head wins
 //! 6 head     1xx go on at once, the final head is parsed, edited, seen by the filters, framed for this client
 //! 7 body     a pump each way until done; longer than one read: only Arc<Policy> stays pinned   | cut, never completed
 //! 8 end      connection → pool, in-flight − 1, counters, access-log line
@@ -71,8 +76,10 @@
 //! | state | owner | survives a reload |
 //! |---|---|---|
 //! | routes, limits, timeouts, strategies with their cursors | Snapshot, immutable | replaced as one |
-//! | in-flight counts, latency, availability | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | in-flight counts, latency, breaker, failures, share of the weight | `Arc<Backend>` in the registry | yes, by (upstream, address) |
+//! | retry budget, cap on ejections, count of pending requests | registry | yes, by upstream |
 //! | queue of waiting requests | registry | yes, by upstream |
+//! | what checks say, and when the next is due | control thread | yes, by backend |
 //! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |
@@ -89,11 +96,13 @@ pub mod error;
 pub mod filter;
 pub mod hash;
 pub mod http1;
+pub mod http2;
 pub mod log;
 pub mod message;
 pub mod metrics;
 pub mod net;
 pub mod pool;
+pub mod probe;
 pub mod proxy;
 pub mod relay;
 pub mod rng;

@@ -91,6 +91,93 @@ fn the_winner_the_losers_and_their_reasons_are_told_with_places() {
 }
 
 #[test]
+fn what_happens_to_a_failing_backend_is_told_with_places() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let more = r#"
+queue = { max = 9 }
+max_pending = 7
+health = { kind = "tcp" }
+breaker = false
+retry = { per_try = "2s" }
+[upstream.other]
+backends = ["127.0.0.1:9004", { address = "127.0.0.1:9005", weight = 0 }, { address = "127.0.0.1:9006", backup = true }]
+sticky = { cookie = "C" }
+[defaults.retry]
+attempts = 3
+[defaults.health]
+path = "/healthz"
+rise = 1
+"#;
+    let text = format!("{SHOP}{more}")
+        .replace(
+            "timeouts = { total = \"5s\" }",
+            "retry = { on = [\"connect\", \"500-503\"], backoff = { max = \"1s\" } }",
+        )
+        .replace("respond = { status = 200, body = \"fine\" }", "upstream = \"other\"");
+    let file = written(directory.path(), "shop.toml", &text);
+    let at = |start: &str| {
+        let line = text.lines().position(|line| line.starts_with(start));
+        format!("{file}:{})", line.expect("it is there") + 1)
+    };
+    let url = "http://shop.example:8080/api";
+    let (code, out, err) = forebay(&["explain", &file, "GET", url, "-H", "x-version: v2"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let has = |out: &str, text: &str| assert!(out.contains(text), "{text}: {out}");
+    has(
+        &out,
+        &format!("\nretry\n  attempts              3  ([defaults], {}\n", at("attempts = 3")),
+    );
+    has(
+        &out,
+        &format!("  on                    connect, 500-503  (route, {}\n", at("retry = { on")),
+    );
+    has(&out, "  methods               GET, HEAD, OPTIONS, PUT, DELETE  (built in)\n");
+    has(&out, &format!("  per_try               2s  (upstream, {}\n", at("retry = { per_try")));
+    has(&out, "  backoff.base          25ms  (built in)\n");
+    has(&out, &format!("  backoff.max           1s  (route, {}\n", at("retry = { on")));
+    has(&out, "\nbudget\n  ratio                 0.2  (built in)\n");
+    has(
+        &out,
+        &format!(
+            "\nhealth\n  kind                  tcp  (upstream, {}\n  interval",
+            at("health = {")
+        ),
+    );
+    has(&out, &format!("  rise                  1  ([defaults], {}\n", at("rise = 1")));
+    has(&out, "\npassive\n  failures              5  (built in)\n");
+    has(
+        &out,
+        &format!("\nbreaker\n  breaker               off  (upstream, {}\n", at("breaker = false")),
+    );
+    has(&out, "\nat the upstream app\n  takes part            127.0.0.1:9001\n");
+    has(
+        &out,
+        &format!("  queue                 max 9, timeout 5s  (upstream, {}\n", at("queue =")),
+    );
+    has(&out, &format!("  max_pending           7  (upstream, {}\n", at("max_pending")));
+    let (_, out, _) = forebay(&["explain", &file, "GET", "http://x:8081/ops"]);
+    has(&out, "  takes part            127.0.0.1:9004\n  backup (no other can) 127.0.0.1:9006\n");
+    has(&out, "  drained (weight 0)    127.0.0.1:9005\n");
+    has(
+        &out,
+        &format!(
+            "  sticky                cookie C, ttl 1h, key random  (upstream, {}\n",
+            at("sticky")
+        ),
+    );
+    has(&out, "\nhealth\n  health                off  (built in)\n");
+    let (_, out, _) = forebay(&["explain", &file, "GET", "http://x:8081/ops", "--json"]);
+    let explained: Value = serde_json::from_str(&out).expect("JSON");
+    let knobs = explained["knobs"].as_array().expect("a list");
+    let attempts = knobs.iter().find(|knob| knob["key"] == "attempts").expect("there is one");
+    let attempts = ["table", "value", "from"].map(|key| attempts[key].as_str());
+    assert_eq!(attempts, [Some("retry"), Some("3"), Some("[defaults]")]);
+    let parts = explained["targets"][0]["members"].as_array().expect("a list");
+    let parts: Vec<_> = parts.iter().filter_map(|member| member["part"].as_str()).collect();
+    assert_eq!(parts, ["takes part", "drained", "backup"]);
+}
+
+#[test]
 fn a_404_names_what_came_near() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = written(directory.path(), "shop.toml", SHOP);

@@ -220,3 +220,103 @@ fn check_runs_the_tests_of_a_configuration() {
     assert_eq!(code, 1);
     assert!(stdout.contains("404") && stdout.starts_with(['[', '{']), "{stdout}");
 }
+
+/// A running daemon with an admin socket, its file and its socket.
+fn with_admin(directory: &Path, backends: &str) -> (Running, String, String) {
+    let text = GOOD.replace("\"127.0.0.1:9\"", backends);
+    let file = written(directory, "forebay.toml", &format!("{text}[admin]\nsocket = \"a.sock\"\n"));
+    let mut running = Running::start(forebay(&["run", "-c", &file]));
+    running.lines_until("ready");
+    let socket = directory.join("a.sock").to_str().expect("UTF-8").to_owned();
+    (running, file, socket)
+}
+
+#[test]
+fn status_shows_the_backends_of_a_running_daemon() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (running, file, socket) = with_admin(directory.path(), "\"127.0.0.1:9\", \"127.0.0.1:10\"");
+    let (code, stdout, stderr) = output(&["status", "-c", &file]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let pid = format!("pid {}", running.child.id());
+    for wanted in
+        [&pid, "generation 1", "listener http on 127.0.0.1:", "app  round_robin, 2 of 2 up"]
+    {
+        assert!(stdout.contains(wanted), "{wanted}: {stdout}");
+    }
+    let rows: Vec<&str> = stdout.lines().filter(|line| line.starts_with("  127.0.0.1:")).collect();
+    assert!(rows.len() == 2 && rows.iter().all(|row| row.contains("  up  ")), "{stdout}");
+    assert!(!stdout.contains('\u{1b}'), "no colours without a terminal");
+
+    let (code, stdout, _) = output(&["status", "--socket", &socket, "--json", "app"]);
+    let status: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, &status["upstreams"][0]["backends"][1]["state"]), (0, &"up".into()));
+
+    let (code, stdout, stderr) = output(&["status", "-c", &file, "apq"]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("no upstream apq") && stderr.contains("there are: app"), "{stderr}");
+}
+
+#[test]
+fn status_exits_1_when_something_is_not_up() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_running, file, _) = with_admin(directory.path(), "\"name.invalid:80\"");
+    let (code, stdout, _) = output(&["status", "-c", &file]);
+    assert!(code == 1 && stdout.contains("0 of 0 up"), "{code} {stdout}");
+    assert!(stdout.contains("none of its names has resolved"), "{stdout}");
+    assert_eq!(output(&["status", "-c", &file, "--json"]).0, 1);
+}
+
+#[test]
+fn a_daemon_that_cannot_be_reached_is_told_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let plain = written(directory.path(), "plain.toml", GOOD);
+    let (code, _, stderr) = output(&["status", "-c", &plain]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("[admin]\n  socket = \"/run/forebay/admin.sock\""), "{stderr}");
+
+    let socket = directory.path().join("a.sock");
+    let path = socket.to_str().expect("UTF-8");
+    for command in ["status", "reload"] {
+        let (code, stdout, stderr) = output(&[command, "--socket", path]);
+        assert_eq!((code, stdout.as_str()), (2, ""));
+        assert!(stderr.contains(path) && stderr.contains("is it running"), "{stderr}");
+    }
+    drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
+    let (code, _, stderr) = output(&["status", "--socket", path]);
+    assert!(code == 2 && stderr.contains("is gone"), "{stderr}");
+
+    for wrong in [&["status", "-c", "a", "--socket", "b"][..], &["status", "a/b"], &["reload", "x"]]
+    {
+        assert_eq!(output(wrong).0, 2, "{wrong:?}");
+    }
+    let (code, _, stderr) = output(&["status", "-c", "/nonexistent/forebay.toml"]);
+    assert!(code == 2 && stderr.contains("/nonexistent/forebay.toml"), "{stderr}");
+}
+
+#[test]
+fn reload_says_what_came_of_it_and_finds_the_daemon_through_a_broken_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_running, file, socket) = with_admin(directory.path(), "\"127.0.0.1:9\"");
+    let good = fs::read_to_string(&file).expect("read");
+    let (code, stdout, stderr) = output(&["reload", "-c", &file]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("generation 2 is in service"), "{stdout}");
+
+    fs::write(&file, good.replace("bind =", "bnid =")).expect("written");
+    let (code, stdout, stderr) = output(&["reload", "-c", &file]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    // As `check` shows it.
+    let (_, _, checked) = output(&["check", &file]);
+    let problems = checked.split("\n\n").next().expect("a problem");
+    assert!(problems.contains("bnid") && stderr.starts_with(problems), "{stderr}");
+    assert!(stderr.contains("generation 2 stays in service"), "{stderr}");
+    let (code, stdout, _) = output(&["reload", "--socket", &socket, "--json"]);
+    let outcome: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, &outcome["outcome"]), (1, &"problems".into()));
+    assert!(outcome["problems"][0]["line"].is_number(), "{stdout}");
+
+    fs::write(&file, good.replace("127.0.0.1:0", "unix:missing/x.sock")).expect("written");
+    let (code, _, stderr) = output(&["reload", "-c", &file]);
+    assert!(code == 2 && stderr.contains("missing/x.sock"), "{stderr}");
+    assert!(stderr.contains("generation 2 stays in service"), "{stderr}");
+}

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use forebay::admit;
-use forebay::backend::{Outcome, Tried};
+use forebay::backend::{Became, Candidates, Care, Cohort, Outcome, Tried, Verdict, watch};
 use forebay::balance::{Balance, Hint, STRATEGIES, key_of};
 use forebay::config::{
     self, Conditions, HeaderEdits, HeadersFilter, KeySource, MethodCondition, PathPattern,
@@ -113,6 +113,40 @@ fn picking_a_backend_and_holding_a_permit_allocates_nothing_in_any_strategy() {
             assert_eq!(count, 0, "{} of {n_members}", strategy.name);
         }
     }
+}
+
+#[test]
+fn watching_over_a_backend_that_answers_allocates_nothing() {
+    let members = support::members(10);
+    let cohort = Cohort::new("app".into(), 1);
+    let care = Care {
+        passive: Some(config::Passive::default()),
+        breaker: Some(config::Breaker::default()),
+        is_checked: true,
+        learns: true,
+        probe_timeout: Care::PROBE_TIMEOUT_MAX,
+        unsent_timeout: Care::PROBE_TIMEOUT_MAX,
+        n_members: 10,
+    };
+    let tried = Tried::default();
+    let count = allocations(|| {
+        for n in 0..1000 {
+            let now = Instant::now();
+            let candidates = Candidates::new(&members, &tried);
+            let member = candidates.eligible(n % 10).expect("it is up");
+            let mut permit = candidates.acquire(member).expect("a place");
+            cohort.budget.deposit(0);
+            permit.sent(now);
+            // One in ten fails, never five in a row and never half of them.
+            let became = Became::Answered(if n % 11 == 0 { 503 } else { 200 }, None);
+            let latency = Duration::from_millis(1);
+            permit.judge(&Verdict { became, latency, now }, &care);
+            drop(permit);
+            assert!(cohort.budget.left(&config::Budget::default(), now) > 0);
+            watch(&members, &care, &cohort, now);
+        }
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

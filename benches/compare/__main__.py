@@ -20,6 +20,7 @@ from lab import Contestant, Lab
 from peers import BASE, PEERS, Forebay
 from report import Report, Result
 from rows import ROWS, Row
+from rows.chaos import PEERS as CHAOS_PEERS
 from rows.row import Outcome
 
 # A full and a quick run end within these, on two cores.
@@ -83,6 +84,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="ROW|PEER", help="what to run; rows and peers in any order")
     parser.add_argument("--quick", action="store_true", help="the most telling rows against HAProxy, under 90 s")
+    parser.add_argument("--chaos", action="store_true",
+                        help="backends that die, hang and lie, for Forebay, HAProxy and nginx; about six minutes")
     parser.add_argument("--rounds", type=int, help="rounds, instead of what fits ten minutes (or 90 s)")
     parser.add_argument("--seconds", type=int, help="seconds of each measurement, likewise")
     parser.add_argument("--json", action="store_true", help="every reading, as JSON")
@@ -98,9 +101,16 @@ def chosen(arguments: argparse.Namespace) -> tuple[list[Row], list[str]]:
     known = {row.name for row in ROWS} | {peer.name for peer in PEERS}
     if unknown := sorted(names - known):
         raise tools.Missing(f"no row or peer is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    rows = [row for row in ROWS if row.name in names] or [row for row in ROWS if row.quick or not arguments.quick]
+    rows = [row for row in ROWS if row.name in names] or [row for row in ROWS if usual(row, arguments)]
     peers = [peer.name for peer in PEERS if peer.name in names]
+    if not peers and all(row.chaos for row in rows):
+        peers = list(CHAOS_PEERS)
     return rows, peers or (QUICK_PEERS if arguments.quick else [peer.name for peer in PEERS])
+
+
+def usual(row: Row, arguments: argparse.Namespace) -> bool:
+    """Whether it is run when no row is named."""
+    return row.chaos if arguments.chaos else not row.chaos and (row.quick or not arguments.quick)
 
 
 def found(arguments: argparse.Namespace, names: list[str]) -> tuple[Path, list[Contestant], list[str]]:

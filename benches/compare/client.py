@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-REQUEST = b"GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n"
 TIMEOUT_SECONDS = 5.0
 
 
@@ -14,9 +13,9 @@ def connect(port: int) -> socket.socket:
     return stream
 
 
-def exchange(stream: socket.socket) -> tuple[str, int]:
-    """Sends one request; returns the status line and the bytes of the body."""
-    stream.sendall(REQUEST)
+def exchange(stream: socket.socket, target: str = "/") -> tuple[str, int]:
+    """Sends one GET; returns the status line and the bytes of the body."""
+    stream.sendall(f"GET {target} HTTP/1.1\r\nHost: bench.test\r\n\r\n".encode())
     received = b""
     while b"\r\n\r\n" not in received:
         received += _some(stream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -66,6 +67,7 @@ class Lab:
     # What each backend does by itself, as a query for examples/backend.
     backend_queries: tuple[str, ...] = ("",)
     stands: dict[tuple[str, str], Stand] = field(default_factory=dict)
+    backends: list[Backend] = field(default_factory=list)
     # Why a peer left, by name, with the end of its log.
     failures: dict[str, str] = field(default_factory=dict)
     _processes: list[machine.Process] = field(default_factory=list)
@@ -85,6 +87,8 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for backend in self.backends:
+            backend.kill()
         for process in self._processes:
             process.begin_stop()
         for process in self._processes:
@@ -121,18 +125,11 @@ class Lab:
             raise Refused("it answered nothing")
 
     def _start(self) -> None:
-        _, other_core = machine.cores()
-        self.backend_ports = []
         for number, query in enumerate(self.backend_queries):
             port = machine.free_port()
-            backend = machine.Process(
-                [str(self.backend), f"127.0.0.1:{port}", str(self.body_bytes), query],
-                self.directory / f"backend-{number}.log", {other_core}, {},
-            )
-            self._processes.append(backend)
-            if not machine.wait_for_port(port, backend, START_SECONDS):
-                raise RuntimeError(f"the backend does not start:\n{backend.last_lines()}")
-            self.backend_ports.append(port)
+            command = [str(self.backend), f"127.0.0.1:{port}", str(self.body_bytes), query]
+            self.backends.append(Backend(port, command, self.directory / f"backend-{number}.log"))
+            self.backends[-1].start()
         for contestant in self.contestants:
             for name, setting in self.settings.items():
                 self._start_peer(contestant, name, setting)
@@ -148,7 +145,8 @@ class Lab:
         directory = self.directory / f"{peer.name}-{name}".rstrip("-")
         directory.mkdir()
         directory.chmod(0o777)
-        site = Site(setting, directory, machine.free_port(), self.backend_ports, self.connections_max)
+        ports = [backend.port for backend in self.backends]
+        site = Site(setting, directory, machine.free_port(), ports, self.connections_max)
         if setting.access_log and peer.wants_syslog:
             self._sinks.append(Sink(site.syslog))
         cores = {machine.cores()[0]} if setting.pinned else os.sched_getaffinity(0)
@@ -184,6 +182,36 @@ class Lab:
         except OSError as error:
             return f"it does not answer: {error}"
         return None
+
+
+@dataclass
+class Backend:
+    """One backend process, which can be started again on its port."""
+
+    port: int
+    command: list[str]
+    log: Path
+    process: machine.Process | None = None
+
+    def start(self) -> None:
+        """Returns when it accepts connections."""
+        _, other_core = machine.cores()
+        self.process = machine.Process(self.command, self.log, {other_core}, {})
+        if not machine.wait_for_port(self.port, self.process, START_SECONDS):
+            raise RuntimeError(f"the backend does not start:\n{self.process.last_lines()}")
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+
+    def pause(self) -> None:
+        """It hangs: the kernel still takes connections and requests for it."""
+        self.process.signal(signal.SIGSTOP)
+
+    def answers_from_now_on(self, query: str) -> None:
+        """What a request without a query gets: see examples/backend."""
+        with client.connect(self.port) as stream:
+            client.exchange(stream, f"/usual?{query}")
 
 
 class Sink:

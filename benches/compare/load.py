@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -34,6 +35,8 @@ class Load:
     # Answers that were errors, and connections that broke or timed out.
     bad_answers: int
     broken: int
+    # The slowest answer, where the generator tells.
+    longest: float = 0.0
 
     @property
     def per_second(self) -> float:
@@ -101,6 +104,11 @@ class Running:
 
     def is_running(self) -> bool:
         return self.popen.poll() is None
+
+    def n_waiting(self, port: int, longer_ms: int) -> int:
+        """Its connections to `port` that nothing has come on for so long: what a closed loop's percentiles leave out."""
+        told = tools.output([str(tools.need("ss")), "-Htni", "state", "established", "dport", "=", f":{port}"])
+        return sum(int(ms) > longer_ms for ms in re.findall(r"\blastrcv:(\d+)", told))
 
     def pause(self) -> None:
         self.popen.send_signal(signal.SIGSTOP)

@@ -102,6 +102,11 @@ class Process:
         self._signal_group(signal.SIGKILL)
         self.popen.wait()
 
+    def kill(self) -> None:
+        """Ends the whole group at once, even if it is stopped."""
+        self._signal_group(signal.SIGKILL)
+        self.popen.wait()
+
     def last_lines(self, n_lines: int = 8) -> str:
         """The end of what it wrote."""
         try:

@@ -37,10 +37,10 @@ class Result:
         return [reading[figure.name] for reading in self.readings[peer] if figure.name in reading]
 
     def ratio(self, peer: str) -> float | None:
-        """The main figure to the base's: the median of the ratios of each round, since a round's
+        """The main figure to the base's, where that says something: the median of the ratios of each round, since a round's
         measurements stand close together while the machine drifts."""
         readings, main = self.complete(), self.row.figures[0]
-        if peer not in readings or BASE not in readings:
+        if self.row.chaos or peer not in readings or BASE not in readings:
             return None
         pairs = zip(self.values(peer, main), self.values(BASE, main))
         return statistics.median(ours / base for ours, base in pairs if base)
@@ -92,29 +92,36 @@ class Report:
         lines = [
             f"{_today()} · {machine.describe()}",
             f"{versions}",
-            f"{self.rounds} rounds of {self.seconds} s in turns of a tenth; medians; the proxy on one core, load and "
-            "backend on another; “to HAProxy” is the median of each round's ratio.",
+            self._method(),
         ]
         notes = list(self.notes)
         if self.disturbance > QUIET_SHARE:
             notes.append(f"Other programs used up to {self.disturbance:.0%} of the cores meanwhile: the figures are rough.")
         return "  \n".join(lines) + "".join(f"\n\n> {note}" for note in notes)
 
+    def _method(self) -> str:
+        """How the figures were taken, in a sentence."""
+        cores = "the proxy on one core, load and backends on another"
+        if all(result.row.chaos for result in self.results):
+            return f"One run each with the event after a third of it, behind an undisturbed one; {cores}."
+        return (f"{self.rounds} rounds of {self.seconds} s in turns of a tenth; medians; {cores}; “to HAProxy” is the "
+                "median of each round's ratio.")
+
     def _summary(self) -> str:
         """The main figure of every row, all peers side by side."""
         peers = [one.peer for one in self.contestants]
         lines = [_line(["work", "figure", *(peer.title for peer in peers)]), _line(["---"] * (len(peers) + 2))]
         for result in self.results:
-            main = result.row.figures[0]
+            figures = result.row.figures[:result.row.n_summed_up]
             cells = []
             for peer in peers:
                 if peer.name not in result.complete():
                     cells.append("–")
                     continue
-                cell = main.show(result.value(peer.name, main))
+                cell = " · ".join(figure.show(result.value(peer.name, figure)) for figure in figures)
                 ratio = result.ratio(peer.name)
                 cells.append(cell if ratio is None or peer.name == BASE else f"{cell} ({ratio:.2f})")
-            lines.append(_line([result.row.title, main.heading, *cells]))
+            lines.append(_line([result.row.title, " · ".join(figure.heading for figure in figures), *cells]))
         return "\n".join(lines)
 
     def _row(self, result: Result) -> str:

@@ -14,9 +14,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Where the README says to put the wheels. Found without being activated.
 PEERS_VENV = REPOSITORY / "target" / "peers"
 
-# Load generators: how to get them.
+# Load generators, and what looks at their sockets: how to get them.
 INSTALL = {
     "wrk": "apt-get install wrk",
+    "ss": "apt-get install iproute2",
 }
 
 

@@ -24,13 +24,18 @@
 //! | `garbage=1` | what comes is not HTTP |
 //! | `share=0.1` | of all this, only one request in ten gets any; the others get the usual answer |
 //!
+//! `/usual?stall=1` says what requests without a query get from now on, over all connections, and is itself answered
+//! with 204; `/usual?` takes that back.
+//!
 //! Request bodies are read and forgotten. A WebSocket handshake is accepted on any path, and what the client
 //! says is echoed. One thread serves everything.
 
 #![allow(clippy::print_stdout, reason = "a program says where it listens")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use forebay::http1::{Decoder, HeadLimits, Parsed, Pieces, RequestFacts, parse_request};
 use forebay::message::RequestHead;
 use forebay::rng::Rng;
@@ -54,10 +59,10 @@ fn main() -> std::io::Result<()> {
             "{size}: expected bytes up to {BODY_BYTES_MAX}, like 128, 16k, 1m"
         )));
     };
-    let query: &'static str = arguments.next().unwrap_or_default().leak();
+    let query = ArcSwap::from_pointee(arguments.next().unwrap_or_default());
     let mut usual = answer::head(&Wish { body_bytes, ..Wish::default() });
     usual.resize(usual.len() + body_bytes, b'x');
-    let usual: &'static [u8] = usual.leak();
+    let usual = Arc::new(Usual { answer: usual, body_bytes, query });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(address).await?;
@@ -65,7 +70,7 @@ fn main() -> std::io::Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let usual = Usual { answer: usual, body_bytes, query };
+            let usual = Arc::clone(&usual);
             // A client that goes away is no news.
             tokio::spawn(async move { Connection::new(stream, usual).serve().await.ok() });
         }
@@ -73,19 +78,18 @@ fn main() -> std::io::Result<()> {
 }
 
 /// What a request without a query gets.
-#[derive(Clone, Copy)]
 struct Usual {
     /// Head and body.
-    answer: &'static [u8],
+    answer: Vec<u8>,
     body_bytes: usize,
     /// What it would get with this query; empty: `answer`.
-    query: &'static str,
+    query: ArcSwap<String>,
 }
 
 /// One connection.
 struct Connection {
     stream: TcpStream,
-    usual: Usual,
+    usual: Arc<Usual>,
     buffer: Vec<u8>,
     /// Bytes at the start of `buffer` that are not dealt with.
     held: usize,
@@ -94,7 +98,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, usual: Usual) -> Self {
+    fn new(stream: TcpStream, usual: Arc<Usual>) -> Self {
         let buffer = vec![0; READ_BYTES];
         let rng = Rng::from_entropy();
         Connection { stream, usual, buffer, held: 0, head: RequestHead::default(), rng }
@@ -108,13 +112,19 @@ impl Connection {
                 return websocket::echo(self.stream, &self.head, early).await;
             }
             self.skip_body(&facts).await?;
+            if let Some(query) = self.head.target().strip_prefix(b"/usual?") {
+                self.usual.query.store(Arc::new(String::from_utf8_lossy(query).into_owned()));
+                self.stream.write_all(NO_CONTENT).await?;
+                continue;
+            }
             let is_head = self.head.method() == b"HEAD";
-            let Usual { query, body_bytes, .. } = self.usual;
-            match wish::of(self.head.target(), query, body_bytes, &mut self.rng) {
-                None if !is_head => self.stream.write_all(self.usual.answer).await?,
+            let (usual, target) = (&*self.usual, self.head.target());
+            let wish = wish::of(target, &usual.query.load(), usual.body_bytes, &mut self.rng);
+            match wish {
+                None if !is_head => self.stream.write_all(&usual.answer).await?,
                 wish => {
-                    let usual = Wish { body_bytes: self.usual.body_bytes, ..Wish::default() };
-                    let wish = wish.unwrap_or(usual);
+                    let plain = Wish { body_bytes: usual.body_bytes, ..Wish::default() };
+                    let wish = wish.unwrap_or(plain);
                     if answer::send(&mut self.stream, &wish, is_head).await? == Ending::Close {
                         return Ok(());
                     }
@@ -182,6 +192,8 @@ const READ_BYTES: usize = 64 * 1024;
 
 const LIMITS: HeadLimits =
     HeadLimits { header_bytes: READ_BYTES, headers: 100, uri_bytes: 16 * 1024 };
+
+const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
 const BAD_REQUEST: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

@@ -115,7 +115,10 @@ pub fn enter(request: &mut Request, listener: &Listener, rng: &mut Rng) -> Resul
 /// All of a checked request that routes are matched with.
 fn subject(request: &mut Request) -> Result<Subject<'_>, Reason> {
     let host = match request.head.host() {
-        Some(host) => normalize_host(host, &mut request.host).map_err(|_| Reason::BadRequest)?.host,
+        Some(host) => {
+            let host = request.last_host.normalize(host, &mut request.host);
+            host.map_err(|_| Reason::BadRequest)?
+        }
         None => b"",
     };
     let (received, query) = target::split(request.head.target());

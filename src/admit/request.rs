@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use crate::filter::Slot;
 use crate::http1::RequestFacts;
 use crate::message::RequestHead;
+use crate::route::host::BadHost;
+use crate::route::normalize_host;
 
 /// Bytes of a request id that we take over from a trusted peer.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -38,12 +40,51 @@ pub struct Request {
     /// The Host asked for, lower case, without port, from the search for a route on where filters, a rewrite or an
     /// answer of the route may want it; else its contents mean nothing.
     pub(super) host: Vec<u8>,
+    /// The Host that an earlier request in this memory had.
+    pub(super) last_host: HostMemo,
     /// Room for normalising and rendering; between calls its contents mean nothing.
     pub scratch: Vec<u8>,
     /// The route's filters' memory, by their position; empty where there is none.
     pub slots: Vec<Slot>,
     /// How many of the route's filters have let the request go on: they see the response, last one first.
     pub n_passed: usize,
+}
+
+/// The Host value seen last, if its normal form stands at its beginning: one client asks for the same host again
+/// and again, and comparing is a tenth of the work of checking. Bounded by what is remembered at all.
+#[derive(Debug, Default)]
+pub(super) struct HostMemo {
+    /// As received.
+    authority: Vec<u8>,
+    /// How much of it is the normal form.
+    host_len: usize,
+}
+
+impl HostMemo {
+    /// Longer ones are not remembered.
+    const BYTES_MAX: usize = 64;
+
+    /// The normal form of `authority`, by [`normalize_host`], which writes to `out` where it has to.
+    ///
+    /// # Errors
+    /// As [`normalize_host`].
+    #[inline]
+    pub(super) fn normalize<'a>(
+        &mut self,
+        authority: &'a [u8],
+        out: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], BadHost> {
+        if authority == self.authority {
+            return Ok(&authority[..self.host_len]);
+        }
+        let host = normalize_host(authority, out)?.host;
+        if authority.len() <= Self::BYTES_MAX && authority.starts_with(host) {
+            self.authority.clear();
+            self.authority.extend_from_slice(authority);
+            self.host_len = host.len();
+        }
+        Ok(host)
+    }
 }
 
 impl Request {
@@ -68,6 +109,40 @@ impl Request {
             buffer.clear();
             if buffer.capacity() > IDLE_BUFFER_BYTES_MAX {
                 buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_seen_before_gives_what_it_gave_then() {
+        let mut memo = HostMemo::default();
+        let long = "a".repeat(HostMemo::BYTES_MAX);
+        let longer = format!("{long}a:80");
+        for authority in [
+            "",
+            "shop.example",
+            "shop.example:80",
+            "Shop.example",
+            "shop.example.",
+            "[::1]:80",
+            "[0::1]",
+            "a..b",
+            "a:x",
+            "shop.example:x",
+            &long,
+            &longer,
+        ] {
+            for _ in 0..3 {
+                let (mut out, mut fresh) = (Vec::new(), Vec::new());
+                let found = memo.normalize(authority.as_bytes(), &mut out);
+                let expected = normalize_host(authority.as_bytes(), &mut fresh);
+                assert_eq!(found, expected.map(|authority| authority.host), "{authority}");
+                assert!(memo.authority.len() <= HostMemo::BYTES_MAX);
             }
         }
     }

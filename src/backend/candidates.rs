@@ -1,6 +1,6 @@
 //! The only door to an upstream's members: what it does not yield cannot be picked.
 
-use super::{Backend, Member, Members, Tier};
+use super::{Backend, Member, Members, Permit, Tier};
 
 /// Backends already tried for one request, so that a retry goes elsewhere. Bounded: further tries than
 /// [`Tried::MAX`] are not remembered.
@@ -40,28 +40,78 @@ pub struct Candidates<'a> {
     members: &'a Members,
     tried: &'a Tried,
     tier: Tier,
-    ignores_health: bool,
+    ask: Ask,
+}
+
+/// Whose turn it is, by health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    /// Those in service, and the half-open while one may try them.
+    Sound,
+    /// New ones that no check has passed for, since nobody else is there.
+    Unproven,
+    /// Whoever could be connected to the last time: the upstream fails open.
+    Anybody,
+}
+
+impl Ask {
+    #[inline]
+    fn admits(self, backend: &Backend) -> bool {
+        match self {
+            Ask::Sound => backend.is_available(),
+            Ask::Unproven => backend.is_new(),
+            Ask::Anybody => backend.is_connectable(),
+        }
+    }
+
+    /// The first whom anybody is there for, drained ones left out; `None` if there is nobody at all.
+    #[cold]
+    fn first_of(members: &Members) -> Option<Self> {
+        let last = if members.fails_open { Some(Ask::Anybody) } else { None };
+        let mut all = [Some(Ask::Sound), Some(Ask::Unproven), last].into_iter().flatten();
+        all.find(|ask| {
+            members.iter().any(|member| member.weight > 0 && ask.admits(&member.backend))
+        })
+    }
 }
 
 impl<'a> Candidates<'a> {
     /// A view of `members` without those in `tried`. Backups only if no primary is eligible.
     #[inline]
     pub fn new(members: &'a Members, tried: &'a Tried) -> Self {
-        Self::with(members, tried, false)
+        Self::of(members, tried, Ask::Sound)
     }
 
-    /// As [`Candidates::new`], whatever the backends' health: for an upstream that fails open.
-    pub fn ignoring_health(members: &'a Members, tried: &'a Tried) -> Self {
-        Self::with(members, tried, true)
+    /// Whom to ask where [`Candidates::new`] has nobody: new members that no check has passed for, then, where the
+    /// upstream fails open, those whose last connect succeeded. `None` if somebody is sound, even if that one is full
+    /// or tried, and if nobody is left.
+    #[cold]
+    pub fn last_resort(members: &'a Members, tried: &'a Tried) -> Option<Self> {
+        let ask = Ask::first_of(members).filter(|ask| *ask != Ask::Sound)?;
+        Some(Self::of(members, tried, ask))
+    }
+
+    /// Whether requests can go to nobody at all, by health.
+    pub(super) fn has_nobody(members: &Members) -> bool {
+        Ask::first_of(members).is_none()
     }
 
     #[inline]
-    fn with(members: &'a Members, tried: &'a Tried, ignores_health: bool) -> Self {
-        let mut candidates = Candidates { members, tried, tier: Tier::Primary, ignores_health };
+    fn of(members: &'a Members, tried: &'a Tried, ask: Ask) -> Self {
+        let mut candidates = Candidates { members, tried, tier: Tier::Primary, ask };
         if members.has_backups && !candidates.any() {
             candidates.tier = Tier::Backup;
         }
         candidates
+    }
+
+    /// Takes a place at `member`, which is one of these; `None` if it is full, or others were faster to try it.
+    #[inline]
+    pub fn acquire(&self, member: &Member) -> Option<Permit> {
+        match self.ask {
+            Ask::Sound => Permit::try_acquire(member),
+            Ask::Unproven | Ask::Anybody => Permit::try_acquire_anyway(member),
+        }
     }
 
     /// The tier that is asked.
@@ -93,10 +143,11 @@ impl<'a> Candidates<'a> {
     /// Whether, where no member was eligible, one would be if it had a place, in any tier: what a request may wait
     /// for. It is not asked whether that one is full: it may have a place again by now.
     pub fn any_gets_free(members: &Members, tried: &Tried) -> bool {
+        let Some(ask) = Ask::first_of(members) else { return false };
         members.iter().any(|member| {
             member.max_connections != Member::UNLIMITED
                 && member.weight > 0
-                && member.backend.is_available()
+                && ask.admits(&member.backend)
                 && !tried.contains(&member.backend)
         })
     }
@@ -106,7 +157,7 @@ impl<'a> Candidates<'a> {
     pub fn bound(&self, index: usize) -> Option<&'a Member> {
         let member = self.members.get(index)?;
         let tier = member.tier == Tier::Primary || self.tier == Tier::Backup;
-        let usable = self.ignores_health || member.backend.is_available();
+        let usable = self.ask.admits(&member.backend);
         let fits = tier && usable && !member.is_full() && !self.tried.contains(&member.backend);
         fits.then_some(member)
     }
@@ -120,7 +171,7 @@ impl<'a> Candidates<'a> {
         {
             return None;
         }
-        if !self.ignores_health && !member.backend.is_available() {
+        if !self.ask.admits(&member.backend) {
             return None;
         }
         if !self.tried.is_empty() && self.tried.contains(&member.backend) {
@@ -135,7 +186,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::backend::{Address, Permit};
+    use crate::backend::Address;
 
     fn list(n: u64) -> Vec<Member> {
         let backend = |id| Arc::new(Backend::new(id, Address::Unix(format!("/{id}").into())));
@@ -170,7 +221,6 @@ mod tests {
         assert!(Permit::try_acquire(&members[1]).is_none());
         members[2].backend.set_available(false);
         assert_eq!(eligible(Candidates::new(&members, &tried)), [3]);
-        assert_eq!(eligible(Candidates::ignoring_health(&members, &tried)), [2, 3]);
         drop(permit);
         members[2].backend.set_available(true);
         assert_eq!(view(), 3);

@@ -1,12 +1,16 @@
 //! What the backends of one upstream share, across reloads: the retry budget, the cap on ejections, the count of
 //! requests that wait for a response head, and how often they changed their state.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use super::Care;
+use super::breaker::Word;
 use super::budget::RetryBudget;
 use super::pending::Waiting;
-use super::standing::Cause;
+use super::stall::Crowd;
+use super::standing::{Cause, State};
 
 /// The live state of an upstream as a whole.
 #[derive(Debug)]
@@ -19,8 +23,38 @@ pub struct Cohort {
     pub(super) pending: Waiting,
     /// Changes of state, by [`Cause`].
     pub(super) changes: [AtomicU64; Cause::ALL.len()],
-    /// Backends out by soft ejections.
-    pub(super) n_ejected: AtomicU32,
+    /// Held while a backend changes its state, so that two do not go when only one may.
+    turn: Mutex<()>,
+    /// Backends out by soft ejections; written in turn.
+    n_ejected: AtomicU32,
+    /// Backends that do not get requests as usual, for whatever cause; written in turn.
+    n_out: AtomicU32,
+    /// When the watch looked.
+    pulse: Mutex<Pulse>,
+}
+
+/// How regularly the watch looks.
+#[derive(Debug, Default)]
+struct Pulse {
+    last: Option<Instant>,
+    gap: Duration,
+    /// What it saw.
+    crowd: Option<Crowd>,
+    /// When it compared how long the backends take.
+    compared: Option<Instant>,
+}
+
+/// The watch was not there if it comes so many times as late as it did before, and by more than [`BLINK_MIN`].
+const BLINK_FACTOR: u32 = 4;
+
+/// A pause that says nothing.
+const BLINK_MIN: Duration = Duration::from_millis(100);
+
+/// Whose turn it is to change a state.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    cohort: &'a Cohort,
+    _guard: MutexGuard<'a, ()>,
 }
 
 impl Cohort {
@@ -31,12 +65,98 @@ impl Cohort {
             budget: RetryBudget::new(n_workers),
             pending: Waiting::default(),
             changes: Default::default(),
+            turn: Mutex::default(),
             n_ejected: AtomicU32::new(0),
+            n_out: AtomicU32::new(0),
+            pulse: Mutex::default(),
         }
     }
 
     /// How often a backend changed its state for `cause`.
     pub fn n_changes(&self, cause: Cause) -> u64 {
         self.changes[cause as usize].load(Relaxed)
+    }
+
+    /// Backends that are out by soft ejections.
+    pub fn n_ejected(&self) -> u32 {
+        self.n_ejected.load(Relaxed)
+    }
+
+    /// Whether one more may be softly ejected: within the cap, and not the last that serves.
+    pub(super) fn has_room(&self, care: &Care) -> bool {
+        self.n_ejected() < care.n_ejected_max() && self.has_others(care)
+    }
+
+    /// Whether somebody serves besides one who does.
+    pub(super) fn has_others(&self, care: &Care) -> bool {
+        self.n_out.load(Relaxed) + 1 < care.n_members
+    }
+
+    /// The watch looks and sees `crowd`: what it saw before, and whether it missed some of the times that it should
+    /// have looked.
+    pub(super) fn looked(&self, crowd: Crowd, now: Instant) -> (Option<Crowd>, bool) {
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let gap = pulse.last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        let blinked = gap > BLINK_MIN && gap > pulse.gap.saturating_mul(BLINK_FACTOR);
+        (pulse.last, pulse.gap) = (Some(now), gap);
+        (pulse.crowd.replace(crowd), blinked)
+    }
+
+    /// Whether it is time to compare how long the backends take.
+    pub(super) fn is_to_compare(&self, every: Duration, now: Instant) -> bool {
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = pulse.compared.map(|compared| now.saturating_duration_since(compared));
+        let is_due = since.is_none_or(|since| since >= every);
+        if is_due {
+            pulse.compared = Some(now);
+        }
+        is_due
+    }
+
+    /// Waits for the others to have changed.
+    pub(super) fn turn(&self) -> Turn<'_> {
+        // Nothing in turn panics half way.
+        let guard = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Turn { cohort: self, _guard: guard }
+    }
+}
+
+impl Turn<'_> {
+    /// Counts the change of a backend that is not drained.
+    pub(super) fn count(&self, before: Word, after: Word) {
+        shift(&self.cohort.n_ejected, before.is_soft(), after.is_soft());
+        let is_out = |word: Word| word.state() != State::Up;
+        shift(&self.cohort.n_out, is_out(before), is_out(after));
+    }
+
+    /// What is counted anew: those who left the upstream, or were drained, while they were out do not count.
+    pub(super) fn recount(&self, words: impl Iterator<Item = Word>) {
+        let (n_ejected, n_out) = counts(words);
+        self.cohort.n_ejected.store(n_ejected, Relaxed);
+        self.cohort.n_out.store(n_out, Relaxed);
+    }
+}
+
+impl Cohort {
+    /// Whether the counts are those of backends in these states.
+    pub(super) fn counts_are(&self, words: impl Iterator<Item = Word>) -> bool {
+        counts(words) == (self.n_ejected(), self.n_out.load(Relaxed))
+    }
+}
+
+/// How many are softly ejected, and how many are out for whatever cause.
+fn counts(words: impl Iterator<Item = Word>) -> (u32, u32) {
+    words.fold((0, 0), |(n_ejected, n_out), word| {
+        let is_out = word.state() != State::Up;
+        (n_ejected + u32::from(word.is_soft()), n_out + u32::from(is_out))
+    })
+}
+
+fn shift(count: &AtomicU32, before: bool, after: bool) {
+    let n = count.load(Relaxed);
+    match (before, after) {
+        (false, true) => count.store(n + 1, Relaxed),
+        (true, false) => count.store(n.saturating_sub(1), Relaxed),
+        _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Backend;
 use crate::hash::stable;
@@ -31,6 +32,8 @@ pub struct Member {
     pub max_connections: u32,
     /// Primary or backup.
     pub tier: Tier,
+    /// How long it gets more and more after it came back; `None`: all at once.
+    pub slow_start: Option<Duration>,
 }
 
 impl Member {
@@ -47,6 +50,7 @@ impl Member {
             weight: 1,
             max_connections: Self::UNLIMITED,
             tier: Tier::Primary,
+            slow_start: None,
         }
     }
 
@@ -72,6 +76,16 @@ pub struct Members {
     pub(super) has_backups: bool,
     /// None is a backup, drained or bounded.
     pub(super) all_plain: bool,
+    /// With nobody sound, those are used that could be connected to.
+    pub(super) fails_open: bool,
+}
+
+impl Members {
+    /// The same, and with nobody sound those are used that could be connected to.
+    #[must_use]
+    pub fn failing_open(self, fails_open: bool) -> Self {
+        Members { fails_open, ..self }
+    }
 }
 
 impl From<Vec<Member>> for Members {
@@ -83,6 +97,7 @@ impl From<Vec<Member>> for Members {
         Members {
             has_backups: list.iter().any(is_backup),
             all_plain: list.iter().all(is_plain),
+            fails_open: false,
             list: list.into(),
         }
     }

@@ -6,22 +6,39 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
+use breaker::{Gate, Phase};
+use change::Record;
+use flow::Flow;
+use sensor::Sensor;
+use share::Share;
+use stall::Suspicion;
+
+mod breaker;
 mod budget;
 mod candidates;
 mod care;
+mod change;
 mod cohort;
+mod flow;
 mod latency;
 mod member;
 mod pending;
 mod permit;
+mod quantile;
 mod queue;
+mod sensor;
+mod share;
+mod stall;
 mod standing;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 pub use budget::RetryBudget;
 pub use candidates::{Candidates, Tried};
@@ -33,6 +50,7 @@ pub use pending::Pending;
 pub use permit::{Became, Outcome, Permit, Verdict};
 pub use queue::{Attempt, Queue, Waited, Waiter};
 pub use standing::{Cause, Standing, State};
+pub use watch::{Watched, watch};
 
 /// Where a backend listens, after name resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,23 +82,32 @@ pub struct Backend {
     /// The address as text, for logs.
     pub label: Box<str>,
     /// Whether it may get requests.
-    available: AtomicBool,
-    /// The part of its weight that holds, of [`Backend::SHARE_FULL`].
-    share: AtomicU32,
-    /// Exchanges, tunnels and streams in use, over all workers.
-    in_flight: CachePadded<AtomicU32>,
+    gate: Gate,
+    /// What went wrong lately.
+    sensor: Sensor,
+    /// When the last request was sent that tries it while half-open, in nanoseconds from `epoch`.
+    probe_sent: AtomicU64,
+    /// When the world began for it.
+    epoch: Instant,
+    /// No new requests by its weight: it is not counted among those who are there for others. Written by the watch.
+    drained: AtomicBool,
+    /// The silence that the watch looks into.
+    suspicion: Mutex<Option<Suspicion>>,
+    /// Its last change.
+    record: Mutex<Record>,
+    /// The part of its weight that holds.
+    share: Share,
+    /// What moves with every request.
+    flow: CachePadded<Flow>,
     /// How long it takes to answer.
     latency: CachePadded<Latency>,
     /// Who waits for a place at it, or at another backend of its upstream.
     queue: Arc<Queue>,
     /// What it shares with the other backends of its upstream.
-    cohort: Option<Arc<Cohort>>,
+    cohort: Arc<Cohort>,
 }
 
 impl Backend {
-    /// A share that leaves the weight as it is written.
-    pub const SHARE_FULL: u32 = 1 << 16;
-
     /// A backend nothing is known of.
     pub fn new(id: u64, address: Address) -> Self {
         Self::known_since(id, address, Instant::now())
@@ -93,12 +120,18 @@ impl Backend {
             id,
             address,
             label,
-            available: AtomicBool::new(true),
-            share: AtomicU32::new(Self::SHARE_FULL),
-            in_flight: CachePadded::default(),
+            gate: Gate::default(),
+            sensor: Sensor::default(),
+            probe_sent: AtomicU64::new(0),
+            epoch,
+            drained: AtomicBool::new(false),
+            suspicion: Mutex::default(),
+            record: Mutex::new(Record::new(epoch)),
+            share: Share::default(),
+            flow: CachePadded::default(),
             latency: CachePadded::new(Latency::new(epoch)),
             queue: Arc::default(),
-            cohort: None,
+            cohort: Arc::new(Cohort::new("".into(), 0)),
         }
     }
 
@@ -111,30 +144,27 @@ impl Backend {
     /// One of `cohort`.
     #[must_use]
     pub fn in_cohort(self, cohort: &Arc<Cohort>) -> Self {
-        Backend { cohort: Some(Arc::clone(cohort)), ..self }
-    }
-
-    /// How it stands, since when and why.
-    pub fn standing(&self) -> Standing {
-        let state = if self.is_available() { State::Up } else { State::Down };
-        Standing { state, since: Instant::now(), cause: Cause::Start }
+        Backend { cohort: Arc::clone(cohort), ..self }
     }
 
     /// Whether it was taken out since it answers nobody while its peers do: requests that wait on it are to be raced.
     #[inline]
     pub fn is_stalled(&self) -> bool {
-        false
+        let word = self.gate.load();
+        word.is_stalled() && word.phase() == Phase::Open
     }
 
-    /// What its checks say now: `Up`, `Unproven` or `Down`; `Up` where there are none. For the control thread alone.
-    pub fn set_checked(&self, state: State, _cause: Cause, _now: Instant) {
-        self.set_available(state == State::Up);
+    /// It is found stalled, as the watch would.
+    #[cfg(test)]
+    pub(crate) fn found_stalled(&self, care: &Care) {
+        let generation = self.gate.load().generation();
+        self.trip(change::Trip::soft(Cause::Stalled), generation, care, Instant::now());
     }
 
     /// Exchanges in use now, over all workers.
     #[inline]
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
+        self.flow.in_flight.load(Relaxed)
     }
 
     /// How long it takes to answer, as far as a strategy wanted to know.
@@ -146,25 +176,51 @@ impl Backend {
     /// Whether it may get requests, by its health.
     #[inline]
     pub fn is_available(&self) -> bool {
-        self.available.load(Relaxed)
+        self.gate.load().is_available()
     }
 
-    /// Takes it out of service, or back: for those who watch its health. Requests that wait for a place look again.
-    pub fn set_available(&self, available: bool) {
-        self.available.store(available, Relaxed);
-        self.queue.members_changed();
+    /// Takes it out of service, or back, as its checks would.
+    #[cfg(test)]
+    pub(crate) fn set_available(&self, available: bool) {
+        let (state, cause) = match available {
+            true => (State::Up, Cause::ChecksPassed),
+            false => (State::Down, Cause::ChecksFailed),
+        };
+        self.set_checked(state, cause, Instant::now());
     }
 
-    /// The part of its weight that holds now, 0..=[`Backend::SHARE_FULL`].
+    /// Keeps whether its weight is 0.
+    fn set_drained(&self, is: bool) {
+        if self.drained.load(Relaxed) != is {
+            self.drained.store(is, Relaxed);
+        }
+    }
+
+    /// Whether it is new, and no check has passed yet.
+    fn is_new(&self) -> bool {
+        self.gate.load().state() == State::Unproven
+    }
+
+    /// Whether its last connect succeeded, as far as is known.
+    fn is_connectable(&self) -> bool {
+        !self.gate.load().is_unconnected()
+    }
+
+    /// Nanoseconds from its beginning to `now`.
     #[inline]
-    pub fn share(&self) -> u32 {
-        self.share.load(Relaxed)
+    fn nanos(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.epoch);
+        since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos()))
     }
 
-    /// Sets the part of its weight that holds, 0.0..=1.0 (clamped): for a slow start. Even at 0.0 it gets a request
-    /// where no other backend can take it.
-    pub fn set_share(&self, share: f64) {
-        let share = (share.clamp(0.0, 1.0) * f64::from(Self::SHARE_FULL)) as u32;
-        self.share.store(share, Relaxed);
+    /// A request that tries it was sent. Whether that was still of interest.
+    #[cold]
+    fn probe_sent(&self, generation: u32, now: Instant) -> bool {
+        if !self.gate.load().is_trying(generation) {
+            return false;
+        }
+        // First the time: the watch must not hold an older one against it.
+        self.probe_sent.store(self.nanos(now), Relaxed);
+        self.gate.probe_sent(generation)
     }
 }

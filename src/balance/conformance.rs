@@ -162,6 +162,21 @@ fn weights_hold_within_a_hundredth() {
 }
 
 #[test]
+fn one_that_starts_slowly_gets_its_share_also_while_all_are_idle() {
+    let strategies = ["round_robin", "weighted", "random", "least_conn", "p2c", "peak_ewma"];
+    for name in strategies.iter().chain(WITH_AFFINITY) {
+        for n_members in [4, 80] {
+            let mut bench = Bench::new(name, &vec![1; n_members], 1);
+            bench.members[1].backend.set_share(0.1);
+            let fair = 1.0 / n_members as f64;
+            let share = shares(&mut bench, 40_000)[1];
+            assert!(share < fair * 0.35, "{name}: {share} of {n_members}");
+            assert!(share > 0.0 || n_members > 4, "{name}: nothing at all");
+        }
+    }
+}
+
+#[test]
 fn a_change_of_backends_is_taken_at_once_in_every_strategy() {
     for strategy in STRATEGIES {
         let mut bench = Bench::new(strategy.name, &[1; 5], 1);

@@ -108,6 +108,7 @@ pub struct Balance {
     /// For requests without a key.
     fallback: Option<Box<dyn Balancer>>,
     learns: bool,
+    name: &'static str,
 }
 
 impl Balance {
@@ -128,7 +129,12 @@ impl Balance {
         let strategy = build(options.strategy)?;
         let fallback = options.key.as_ref().map(|_| build(options.fallback)).transpose()?;
         let learns = strategy.learns() || fallback.as_ref().is_some_and(|other| other.learns());
-        Ok(Balance { strategy, key: options.key.clone(), fallback, learns })
+        Ok(Balance { strategy, key: options.key.clone(), fallback, learns, name: options.strategy })
+    }
+
+    /// The strategy's name in TOML.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// What [`Hint::key`] is to be made of; `None` if nothing looks at it.
@@ -156,9 +162,20 @@ impl Balance {
     /// threads took what was picked again and again.
     #[inline]
     pub fn take(&self, members: &Members, tried: &Tried, hint: &mut Hint<'_>) -> Option<Permit> {
+        let taken = self.take_of(|| Some(Candidates::new(members, tried)), hint);
+        taken.or_else(|| self.take_of(|| Candidates::last_resort(members, tried), hint))
+    }
+
+    #[inline]
+    fn take_of<'a>(
+        &self,
+        candidates: impl Fn() -> Option<Candidates<'a>>,
+        hint: &mut Hint<'_>,
+    ) -> Option<Permit> {
         for _ in 0..RACES_MAX {
-            let member = self.pick(Candidates::new(members, tried), hint)?;
-            if let Some(permit) = Permit::try_acquire(member) {
+            let candidates = candidates()?;
+            let member = self.pick(candidates, hint)?;
+            if let Some(permit) = candidates.acquire(member) {
                 return Some(permit);
             }
         }

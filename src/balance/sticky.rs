@@ -67,7 +67,9 @@ impl Sticky {
     /// tried, is down, or is a backup while a primary is eligible.
     pub fn take(&self, members: &Members, tried: &Tried, head: &RequestHead) -> Option<Permit> {
         let index = self.member_of(head)?;
-        Permit::try_acquire(Candidates::new(members, tried).bound(index)?)
+        let among = |candidates: Candidates<'_>| candidates.acquire(candidates.bound(index)?);
+        among(Candidates::new(members, tried))
+            .or_else(|| among(Candidates::last_resort(members, tried)?))
     }
 
     /// Appends the cookie for the member at `index` to a response, unless the request's names that one. `secure`:

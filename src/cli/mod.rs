@@ -1,6 +1,6 @@
 //! The command line: arguments become a command, a command's outcome becomes an exit code.
 //!
-//! 0: good · 1: problems in the configuration · 2: usage or I/O. Nothing here serves a request; `run` and
+//! 0: good · 1: problems in the configuration, or a backend that is not up · 2: usage or I/O. Nothing here serves a request; `run` and
 //! `demo` start a [`Daemon`](crate::server::Daemon) and wait for its end.
 
 use std::io::{self, IsTerminal, Write};
@@ -12,20 +12,23 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Colour, Failure, Loaded, Source};
 
+mod ask;
 mod check;
 mod demo;
 mod demo_backend;
 mod describe;
 mod explain;
 mod plan;
+mod reload;
 mod run;
+mod status;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All is well.
     Good,
-    /// The configuration has problems; they were shown.
+    /// The configuration has problems, or a backend is not up; that was shown.
     Problems,
     /// A file, a socket or the usage: one message was shown.
     Failed,
@@ -57,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Reload(arguments) => reload::reload(&arguments),
     };
     outcome.into()
 }
@@ -92,6 +97,12 @@ enum Command {
     /// Run the proxy before three small backends of its own, to look at and to curl
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
+    /// Say how a running proxy and its backends are
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArguments),
+    /// Have a running proxy read its configuration again
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(ReloadArguments),
 }
 
 #[derive(Args, Debug)]
@@ -181,13 +192,55 @@ struct DemoArguments {
     access_log: bool,
 }
 
+/// Which running daemon is meant.
+#[derive(Args, Debug)]
+struct SocketArguments {
+    /// The configuration file of the daemon; its [admin] socket is used
+    #[arg(short, long, value_name = "FILE", conflicts_with = "socket")]
+    config: Option<PathBuf>,
+    /// The admin socket; without this and -c /run/forebay/admin.sock
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct StatusArguments {
+    #[command(flatten)]
+    socket: SocketArguments,
+    /// Only this upstream
+    #[arg(value_name = "UPSTREAM", value_parser = name)]
+    upstream: Option<String>,
+    /// Print everything as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct ReloadArguments {
+    #[command(flatten)]
+    socket: SocketArguments,
+    /// Print the outcome, with every problem, as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A name as the configuration has them.
+fn name(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    match !text.is_empty() && text.chars().all(good) {
+        true => Ok(text.to_owned()),
+        false => Err("names have letters, digits, `_`, `-` and `.`".to_owned()),
+    }
+}
+
 const MAIN_EXAMPLES: &str = "\
 Examples:
   forebay demo                                       see it work, nothing else needed
   forebay run --listen 127.0.0.1:8080 --to 127.0.0.1:9001 --to 127.0.0.1:9002
   forebay check /etc/forebay.toml && forebay run -c /etc/forebay.toml
+  forebay status -c /etc/forebay.toml                how its backends are
 
-Exit codes: 0 good, 1 problems in the configuration, 2 usage or I/O.";
+Exit codes: 0 good, 1 problems in the configuration (of status: a backend is not up), 2 usage or I/O.";
 
 const RUN_USAGE: &str = "\
 forebay run --config <FILE> [--watch]
@@ -226,6 +279,38 @@ const DEMO_EXAMPLES: &str = "\
 Examples:
   forebay demo                                       on 127.0.0.1:8080, or the next free port
   forebay demo --listen 127.0.0.1:9000 --access-log";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  forebay status -c /etc/forebay.toml                every backend: its state, since when and why
+  forebay status --socket /run/forebay/admin.sock app
+                                                     only the upstream app
+  forebay status --json | jq -r '.upstreams[].backends[] | select(.state != \"up\") | .address'
+
+States:
+  up           it gets requests
+  unproven     it is new and waits for its first passing check
+  down         its checks fail
+  open         it was taken out for what it did to requests
+  half_open    a few requests try whether it is back
+Causes, of the last change of state:
+  failures, error_ratio, connect, latency
+               what passive counts: so many in a row, too large a share, no connection, slower than its peers
+  stalled      it held requests and answered none while its peers did; answered: it did after all
+  open_over    it was out for long enough and is tried; probes_passed, probe_failed, probe_late: what came of that
+  checks_passed, checks_failed
+               so many health checks in a row
+  start, configured
+               it is new; checks or ejection were switched off
+Exit codes: 0 all backends are up, 1 one is not, 2 the daemon cannot be reached.";
+
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  forebay reload -c /etc/forebay.toml                as kill -HUP, but it waits and says what came of it
+  forebay check /etc/forebay.toml && forebay reload -c /etc/forebay.toml
+
+The daemon reads the file that it was started with. With a problem in it nothing changes.
+Exit codes: 0 reloaded, 1 problems in the configuration, 2 the daemon cannot be reached or could not do it.";
 
 /// Writes text that was asked for to stdout. A reader that has gone away is no failure of ours.
 fn print(text: &str) {

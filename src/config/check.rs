@@ -8,7 +8,7 @@ use super::report::{Code, Draft};
 use super::schema::Bind;
 use super::sections::{Everything, WrittenListener};
 use super::source::Place;
-use super::{lints, references};
+use super::{lints, references, retries};
 
 /// Reports everything that is wrong across tables, then the lints.
 pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
@@ -23,6 +23,7 @@ pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
     names(cx, "route", named.collect());
     binds(cx, &all.listeners);
     references::run(cx, all);
+    retries::run(cx, all);
     lints::run(cx, root, all);
 }
 

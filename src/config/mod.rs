@@ -32,6 +32,7 @@ mod reader;
 mod references;
 pub mod regex;
 mod report;
+mod retries;
 mod schema;
 mod secret;
 mod sections;

@@ -1,7 +1,7 @@
 //! Where things were written, kept after a load: so that what is found later (a `[[test]]` that fails) is told at
 //! its line like everything else. Sections mark places while they read; `control` and `cli` ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Finding {
 
 impl Origins {
     /// Of these texts; where a name was marked twice (which is an error told elsewhere), the later place counts.
-    pub(crate) fn new(files: Vec<Arc<SourceFile>>, marked: Vec<(String, Place)>) -> Self {
+    pub(crate) fn new(files: Vec<Arc<SourceFile>>, marked: HashMap<String, Place>) -> Self {
         Origins { files, places: marked.into_iter().collect() }
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Cx {
     /// Files with secrets.
     secrets: RefCell<Vec<PathBuf>>,
     /// Places with the name they will be asked for by.
-    marked: RefCell<Vec<(String, Place)>>,
+    marked: RefCell<HashMap<String, Place>>,
 }
 
 impl Cx {
@@ -100,7 +100,12 @@ impl Cx {
 
     /// Remembers where `name` stands, a key of [`super::schema::Places`].
     pub(crate) fn mark(&self, name: String, place: Place) {
-        self.marked.borrow_mut().push((name, place));
+        self.marked.borrow_mut().insert(name, place);
+    }
+
+    /// Where `name` stands, if it was written and right.
+    pub(crate) fn marked(&self, name: &str) -> Option<Place> {
+        self.marked.borrow().get(name).copied()
     }
 
     /// The part `span` (in bytes of `text`) of the string at `place`; `None` if escapes or variables moved it.
@@ -205,7 +210,11 @@ impl<'a> Section<'a> {
     pub(crate) fn child(&self, key: &str, shape: &'static Shape) -> Option<Section<'a>> {
         let item = self.item(key)?;
         let is_header = matches!(&item.node.value, Value::Table(table) if table.header);
-        let title = if is_header { format!("`[{}]`", shape.name) } else { format!("`{key}`") };
+        let title = match self.title.strip_prefix("`[").and_then(|it| it.strip_suffix("]`")) {
+            _ if !is_header => format!("`{key}`"),
+            Some(around) if !around.starts_with('[') => format!("`[{around}.{key}]`"),
+            _ => format!("`[{}]`", shape.name),
+        };
         self.open(item.node, shape, title)
     }
 

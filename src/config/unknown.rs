@@ -40,7 +40,7 @@ fn explain(section: &Section<'_>, entry: &Entry) -> Draft {
 
 fn help(section: &Section<'_>, key: &str) -> String {
     if let Some(help) = misplaced::help(section.shape.name, key) {
-        return help.to_owned();
+        return help;
     }
     if let Some(help) = key_of_a_parent(section, key) {
         return help;

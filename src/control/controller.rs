@@ -8,10 +8,12 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
+use super::admin::Admin;
 use super::event::{Event, Request};
 use super::fleet::{Fleet, Order};
 use super::graveyard::Graveyard;
 use super::handle::{Ended, Wish};
+use super::health::Health;
 use super::prepare::{Basis, Settings};
 use super::reload::{ReloadError, Reloads};
 use super::resolve::Resolver;
@@ -27,6 +29,8 @@ use crate::snapshot::{HostPort, Registry, Snapshot, Wanted, replace_members};
 pub struct Bound {
     /// The listener's name.
     pub listener: String,
+    /// The address as configured.
+    pub written: Bind,
     /// The address as bound.
     pub bind: Bind,
 }
@@ -59,6 +63,8 @@ pub(super) struct Controller {
     pub(super) bound: Arc<Mutex<Vec<Bound>>>,
     pub(super) wish: Arc<Wish>,
     pub(super) watched: Option<Arc<Watched>>,
+    pub(super) admin: Admin,
+    pub(super) health: Health,
 }
 
 impl Controller {
@@ -117,6 +123,7 @@ impl Controller {
             names: self.resolver.names(),
             open: self.sockets.iter().map(|open| open.wanted.socket).collect(),
             files: self.config.files.clone(),
+            admin: self.admin.path(),
             own_ports: self.sockets.iter().filter_map(port).collect(),
         }
     }
@@ -144,6 +151,7 @@ impl Controller {
     pub(super) fn publish_bound(&self) {
         let bound = self.sockets.iter().map(|open| Bound {
             listener: open.wanted.listener.to_string(),
+            written: open.wanted.key.0.clone(),
             bind: open.bound.clone(),
         });
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = bound.collect();
@@ -219,7 +227,9 @@ impl Controller {
     /// The one store: from here on this snapshot is read. Returns the last one.
     pub(super) fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
+        self.health.adopt(&self.snapshot.load(), &snapshot);
         let last = self.snapshot.swap(Arc::clone(&snapshot));
+        self.health.stored();
         // Those who wait for a place choose from the members that are there now.
         snapshot.upstreams.iter().for_each(|upstream| upstream.queue.members_changed());
         last
@@ -238,7 +248,6 @@ impl Controller {
 
 fn refuse_while_stopping(request: Request) {
     if let Some(reply) = request.reply {
-        // Whoever asked may have stopped waiting.
-        let _ = reply.try_send(Err(ReloadError::stopping()));
+        reply.send(Err(ReloadError::stopping()));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::mpsc;
 
+use tokio::sync::oneshot;
+
 use super::prepare::Ready;
 use super::reload::{ReloadError, Reloaded};
 use super::resolve::Answer;
@@ -37,8 +39,27 @@ pub(super) struct Request {
     pub(super) reply: Option<Reply>,
 }
 
-/// Where an outcome goes: holds one, so that answering never blocks.
-pub(super) type Reply = mpsc::SyncSender<Result<Reloaded, ReloadError>>;
+/// Where an outcome goes. Answering never blocks.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// To a thread that waits; holds one.
+    Thread(mpsc::SyncSender<Outcome>),
+    /// To a task that waits.
+    Task(oneshot::Sender<Outcome>),
+}
+
+/// What became of a request to reload.
+pub(super) type Outcome = Result<Reloaded, ReloadError>;
+
+impl Reply {
+    /// Tells the outcome. Whoever asked may have stopped waiting.
+    pub(super) fn send(self, outcome: Outcome) {
+        match self {
+            Reply::Thread(reply) => drop(reply.try_send(outcome)),
+            Reply::Task(reply) => drop(reply.send(outcome)),
+        }
+    }
+}
 
 /// How soon a stop is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

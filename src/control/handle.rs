@@ -13,10 +13,12 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::admin::{Admin, Site};
 use super::controller::{Bound, Controller};
-use super::event::{Event, Request, Urgency};
+use super::event::{Event, Reply, Request, Urgency};
 use super::fleet::Fleet;
 use super::graveyard::Graveyard;
+use super::health::Health;
 use super::prepare::{self, Basis, Ready, Settings};
 use super::reload::{ReloadError, Reloaded, Reloads};
 use super::resolve::Resolver;
@@ -73,6 +75,17 @@ impl Launch {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let bound: Arc<Mutex<Vec<Bound>>> = Arc::default();
         let wish = Arc::new(Wish::default());
+        let health = Health::new();
+        let names_every = self.settings.names_every;
+        let admin = Admin::new(Site::new(
+            &self.settings.source,
+            self.ready.n_workers,
+            Arc::clone(&self.snapshot),
+            Arc::clone(&bound),
+            Arc::clone(&fleet),
+            events.clone(),
+            health.checks.clone(),
+        ));
         let controller = Controller {
             n_workers: self.ready.n_workers,
             config: self.ready.loaded.config.clone(),
@@ -80,7 +93,7 @@ impl Launch {
             registry: Arc::new(Registry::default()),
             snapshot: self.snapshot,
             sockets: Vec::new(),
-            resolver: Resolver::default(),
+            resolver: Resolver::asking_every(names_every),
             changed: Set::default(),
             graveyard: Graveyard::new(),
             reloads: Reloads::default(),
@@ -90,6 +103,8 @@ impl Launch {
             bound: Arc::clone(&bound),
             wish: Arc::clone(&wish),
             watched: None,
+            admin,
+            health,
         };
         let (started, starting) = blocking::sync_channel(1);
         let (ready, hang_up) = (self.ready, self.hang_up);
@@ -128,6 +143,7 @@ fn control_thread(
             return None;
         }
         tokio::spawn(ticks(controller.events.clone()));
+        controller.health.start(&controller.snapshot, &controller.fleet);
         controller.commit(ready).await;
         let _ = started.send(Ok(()));
         Some(controller.run(inbox).await)
@@ -190,7 +206,7 @@ impl Handle {
     /// Reloads the configuration and waits for the outcome. A failure has changed nothing.
     pub fn reload(&self, cause: &'static str) -> Result<Reloaded, ReloadError> {
         let (reply, outcome) = blocking::sync_channel(1);
-        let request = Event::Reload(Request { cause, reply: Some(reply) });
+        let request = Event::Reload(Request { cause, reply: Some(Reply::Thread(reply)) });
         match self.events.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {

@@ -5,11 +5,13 @@
 //! runs on helper threads and comes back as one more event. The workers are reached through [`Fleet`], which
 //! the server implements; the data plane's rooms are not known here.
 
+mod admin;
 mod controller;
 mod event;
 mod fleet;
 mod graveyard;
 mod handle;
+mod health;
 mod prepare;
 mod reload;
 mod resolve;
@@ -17,9 +19,13 @@ mod signals;
 mod stop;
 mod watch;
 
+pub use admin::{
+    BackendStatus, CheckStatus, ListenerStatus, QueueStatus, ReloadAnswer, Status, UpstreamStatus,
+};
 pub use controller::Bound;
 pub use fleet::{Fleet, Order};
 pub use handle::{Ended, Handle, Launch};
+pub use health::{CheckInfo, Checks};
 pub use prepare::{Loader, Settings};
 pub use reload::{ReloadError, Reloaded};
 pub use resolve::Lookup;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reload::ReloadError;
-use super::resolve::{self, Answer, Lookup};
+use super::resolve::{self, Answer, Lookup, Resolver};
 use super::watch::{self, Marks};
 use crate::admit::trial;
 use crate::config::{self, Failure, Loaded, Source};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub loader: Loader,
     /// How names become addresses.
     pub lookup: Lookup,
+    /// How often a name that has resolved is asked again.
+    pub names_every: Duration,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
             handle_signals: false,
             loader: Arc::new(config::load),
             lookup: resolve::system_lookup(),
+            names_every: Resolver::EVERY,
         }
     }
 }
@@ -75,6 +78,8 @@ pub(super) struct Basis {
     pub(super) open: Set<SocketId>,
     /// TCP ports that they hold.
     pub(super) own_ports: Vec<u16>,
+    /// The admin socket that is listened on and still in its place.
+    pub(super) admin: Option<PathBuf>,
     /// Files of the configuration in service.
     pub(super) files: Vec<PathBuf>,
 }
@@ -91,6 +96,8 @@ pub(super) struct Ready {
     pub(super) answers: Vec<(HostPort, Answer)>,
     /// The new sockets.
     pub(super) listening: Vec<(SocketId, Listening)>,
+    /// The admin socket, if it is a new one.
+    pub(super) admin: Option<Listening>,
 }
 
 /// Prepares a configuration on top of `basis`.
@@ -129,7 +136,12 @@ pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, Reloa
             .map_err(|error| ReloadError::Io(format!("listener {}: {error}", wanted.listener)))?;
         listening.push((wanted.socket, bound));
     }
-    Ok(Ready { loaded, n_workers, draft, marks, answers, listening })
+    let new_admin = config.admin.socket.as_ref().filter(|path| basis.admin.as_ref() != Some(*path));
+    let admin = new_admin
+        .map(|path| net::listen_privately(path))
+        .transpose()
+        .map_err(|error| ReloadError::Io(format!("admin.socket: {error}")))?;
+    Ok(Ready { loaded, n_workers, draft, marks, answers, listening, admin })
 }
 
 fn known_files(source: &Source, before: &[PathBuf]) -> Vec<PathBuf> {

@@ -140,8 +140,7 @@ impl Controller {
         };
         let (waited, again) = self.reloads.finish();
         for reply in waited {
-            // Whoever asked may have stopped waiting.
-            let _ = reply.try_send(outcome.clone());
+            reply.send(outcome.clone());
         }
         if again && self.stopping == Stopping::No {
             self.start_preparing();
@@ -150,7 +149,7 @@ impl Controller {
 
     /// Puts a prepared configuration into service. Cannot fail.
     pub(super) async fn commit(&mut self, ready: Ready) -> Reloaded {
-        let Ready { loaded, draft, marks, answers, mut listening, .. } = ready;
+        let Ready { loaded, draft, marks, answers, mut listening, admin, .. } = ready;
         let mut gone = std::mem::take(&mut self.sockets);
         let mut orders = Vec::new();
         for wanted in draft.sockets {
@@ -188,6 +187,7 @@ impl Controller {
         }
         self.graveyard.bury(last);
         self.replace_registry(draft.registry);
+        self.admin.adopt(loaded.config.admin.socket.is_some(), admin);
         self.adopt(loaded, answers, generation, marks)
     }
 
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn requests_during_a_reload_share_the_next_one() {
         let mut reloads = Reloads::default();
-        let reply = || Some(mpsc::sync_channel(1).0);
+        let reply = || Some(Reply::Thread(mpsc::sync_channel(1).0));
         assert!(reloads.join(reply()), "the first starts at once");
         assert!(!reloads.join(reply()));
         assert!(!reloads.join(None));

@@ -23,9 +23,11 @@ pub(super) fn system_lookup() -> Lookup {
 pub(super) type Answer = Result<Vec<SocketAddr>, String>;
 
 /// What is known of every name that the configuration uses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Resolver {
     states: Map<HostPort, State>,
+    /// How often a name that has resolved is asked again.
+    every: Duration,
 }
 
 #[derive(Debug)]
@@ -41,12 +43,17 @@ struct State {
 }
 
 impl Resolver {
-    /// How often a name that has resolved is asked again.
+    /// How often a name that has resolved is asked again, usually.
     pub(super) const EVERY: Duration = Duration::from_secs(30);
     /// How often one that never has.
     pub(super) const FIRST: Duration = Duration::from_secs(1);
     /// Questions under way at once.
     pub(super) const ASKED_MAX: usize = 32;
+
+    /// One that knows nothing yet and asks again `every` so often.
+    pub(super) fn asking_every(every: Duration) -> Self {
+        Resolver { states: Map::default(), every }
+    }
 
     /// The last good sets.
     pub(super) fn names(&self) -> Names {
@@ -85,7 +92,7 @@ impl Resolver {
         state.asked = false;
         match answer.and_then(|found| sorted(found).ok_or_else(|| "it has no address".into())) {
             Ok(found) => {
-                state.due = now + Self::EVERY;
+                state.due = now + self.every;
                 if std::mem::take(&mut state.failing) {
                     tracing::info!(name = %label(name), "the name resolves again");
                 }
@@ -98,7 +105,7 @@ impl Resolver {
             }
             Err(reason) => {
                 let known = state.addresses.is_some();
-                state.due = now + if known { Self::EVERY } else { Self::FIRST };
+                state.due = now + if known { self.every } else { Self::FIRST };
                 if !std::mem::replace(&mut state.failing, true) {
                     let then =
                         if known { "its last addresses stay" } else { "asking again every second" };
@@ -178,7 +185,7 @@ mod tests {
     #[test]
     fn answers_are_sorted_without_doubles_and_only_a_difference_is_a_change() {
         let now = Instant::now();
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver::asking_every(Resolver::EVERY);
         resolver.keep(&[name("a")], now);
         assert_eq!(resolver.take_due(now), [name("a")]);
         let found = addresses(&["10.0.0.2:80", "10.0.0.1:80", "10.0.0.2:80"]);
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn the_last_good_set_stays_when_the_name_stops_resolving() {
         let now = Instant::now();
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver::asking_every(Resolver::EVERY);
         resolver.keep(&[name("a")], now);
         assert!(resolver.answer(&name("a"), Ok(addresses(&["10.0.0.1:80"])), now));
         assert!(!resolver.answer(&name("a"), Err("gone".into()), now));
@@ -204,7 +211,7 @@ mod tests {
     #[test]
     fn a_name_that_never_resolved_is_asked_every_second_and_then_every_thirty() {
         let now = Instant::now();
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver::asking_every(Resolver::EVERY);
         resolver.keep(&[name("a")], now);
         assert_eq!(resolver.take_due(now), [name("a")]);
         assert!(resolver.take_due(now).is_empty(), "one question at a time");
@@ -218,7 +225,7 @@ mod tests {
     #[test]
     fn names_that_a_reload_keeps_keep_their_addresses_and_others_are_forgotten() {
         let now = Instant::now();
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver::asking_every(Resolver::EVERY);
         resolver.keep(&[name("a"), name("b")], now);
         assert!(resolver.answer(&name("a"), Ok(addresses(&["10.0.0.1:80"])), now));
         assert!(resolver.answer(&name("b"), Ok(addresses(&["10.0.0.2:80"])), now));
@@ -233,7 +240,7 @@ mod tests {
     fn questions_under_way_are_bounded() {
         let now = Instant::now();
         let names: Vec<HostPort> = (0..100).map(|n| name(&format!("n{n}"))).collect();
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver::asking_every(Resolver::EVERY);
         resolver.keep(&names, now);
         let asked = resolver.take_due(now);
         assert_eq!(asked.len(), Resolver::ASKED_MAX);

@@ -46,6 +46,7 @@ impl Controller {
         for open in &mut self.sockets {
             open.file = None;
         }
+        self.admin.close();
         let (done, drained) = mpsc::channel(1);
         for worker in self.workers() {
             self.order(worker, Order::Drain { done: done.clone() }).await;
@@ -70,6 +71,7 @@ impl Controller {
             self.order(worker, Order::Stop).await;
         }
         self.sockets.clear();
+        self.admin.close();
         n_cut
     }
 }

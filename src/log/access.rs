@@ -2,21 +2,23 @@
 //! the given buffer, allocates nothing else, reads no clock. Called by `proxy` when an exchange ends.
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::escape;
-use super::time::TimeCache;
+use super::time::{TimeCache, decimals};
 use crate::error::Reason;
 
 /// All that a line can tell of one exchange. Bytes that a client or a backend sent go in as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRecord<'a> {
-    /// When the request began.
-    pub time: SystemTime,
+    /// When the request began, since 1970.
+    pub time: Duration,
     /// Who asked, by the trust rules; `None` for a peer on a unix socket that nobody vouches for.
     pub client: Option<IpAddr>,
     /// The peer of the connection as text, formatted once for each connection: an address, or `unix`.
     pub peer: &'a str,
+    /// Whether `client` is the peer, so that its text is at hand.
+    pub client_is_peer: bool,
     /// Empty when the request line could not be read, as are `target` and `host`.
     pub method: &'a [u8],
     /// The request target as received.
@@ -49,6 +51,8 @@ pub struct AccessRecord<'a> {
     pub bytes_out: u64,
     /// How long the last connect took; `None` when an idle connection was used.
     pub connect: Option<Duration>,
+    /// How long it waited for a place at a backend; `None` where it did not.
+    pub queued: Option<Duration>,
     /// From the beginning to the response head.
     pub first_byte: Option<Duration>,
     /// From the beginning to the end.
@@ -62,16 +66,16 @@ pub struct AccessRecord<'a> {
 /// A request header in a JSON line.
 #[derive(Clone, Copy, Debug)]
 pub struct LoggedHeader<'a> {
-    /// Its lower-case name as configured.
-    pub name: &'a str,
+    /// [`header_json`] of its name.
+    pub name_json: &'a str,
     /// Its value; `None` writes that it was there and withheld.
     pub value: Option<&'a [u8]>,
 }
 
 /// Appends one JSON object and a newline. `headers` names each header at most once.
 ///
-/// Every field is in every line; what is not known is `null`. Times are milliseconds with three
-/// decimals.
+/// Every field is in every line; what is not known is `null`. Only `t_queued_ms` is left out where there was no
+/// wait, which is nearly everywhere. Times are milliseconds with three decimals.
 pub fn write_json<'a>(
     record: &AccessRecord<'a>,
     headers: impl Iterator<Item = LoggedHeader<'a>>,
@@ -82,15 +86,12 @@ pub fn write_json<'a>(
     out.extend_from_slice(b"{\"ts\":\"");
     times.append_rfc3339(record.time, out);
     out.extend_from_slice(b"\",\"client\":\"");
-    append_client(record.client, out);
+    append_client(record, out);
     out.extend_from_slice(b"\",\"peer\":\"");
     out.extend_from_slice(record.peer.as_bytes());
-    out.extend_from_slice(b"\",\"method\":");
-    append_text((!record.method.is_empty()).then_some(record.method), out);
-    out.extend_from_slice(b",\"host\":");
-    append_text((!record.host.is_empty()).then_some(record.host), out);
-    out.extend_from_slice(b",\"path\":");
-    append_text((!record.target.is_empty()).then_some(record.target), out);
+    append_text(b"\",\"method\":\"", (!record.method.is_empty()).then_some(record.method), out);
+    append_text(b",\"host\":\"", (!record.host.is_empty()).then_some(record.host), out);
+    append_text(b",\"path\":\"", (!record.target.is_empty()).then_some(record.target), out);
     out.extend_from_slice(b",\"proto\":\"");
     out.extend_from_slice(record.version.as_bytes());
     out.extend_from_slice(b"\",\"status\":");
@@ -98,8 +99,8 @@ pub fn write_json<'a>(
         0 => out.extend_from_slice(b"null"),
         status => append_number(status.into(), out),
     }
-    out.extend_from_slice(b",\"reason\":");
-    append_text(record.reason.map(|reason| reason.token().as_bytes()), out);
+    let reason = record.reason.map(|reason| reason.token().as_bytes());
+    append_text(b",\"reason\":\"", reason, out);
     out.extend_from_slice(b",\"request_id\":\"");
     escape::json(record.request_id, out);
     out.extend_from_slice(b"\",");
@@ -107,8 +108,7 @@ pub fn write_json<'a>(
         Some(names) => out.extend_from_slice(names.as_bytes()),
         None => append_names(record.listener, record.route, record.upstream, out),
     }
-    out.extend_from_slice(b",\"backend\":");
-    append_text(record.backend.map(str::as_bytes), out);
+    append_text(b",\"backend\":\"", record.backend.map(str::as_bytes), out);
     out.extend_from_slice(b",\"attempts\":");
     append_number(record.attempts.into(), out);
     out.extend_from_slice(b",\"bytes_in\":");
@@ -117,6 +117,10 @@ pub fn write_json<'a>(
     append_number(record.bytes_out, out);
     out.extend_from_slice(b",\"t_connect_ms\":");
     append_ms(record.connect, out);
+    if record.queued.is_some() {
+        out.extend_from_slice(b",\"t_queued_ms\":");
+        append_ms(record.queued, out);
+    }
     out.extend_from_slice(b",\"t_first_ms\":");
     append_ms(record.first_byte, out);
     out.extend_from_slice(b",\"t_total_ms\":");
@@ -129,7 +133,7 @@ pub fn write_json<'a>(
 /// user agent. What a client sent is escaped, so that every line has exactly these fields.
 pub fn write_combined(record: &AccessRecord<'_>, times: &mut TimeCache, out: &mut Vec<u8>) {
     out.reserve(LINE_BYTES);
-    append_client(record.client, out);
+    append_client(record, out);
     out.extend_from_slice(b" - - ");
     times.append_bracketed(record.time, out);
     out.extend_from_slice(b" \"");
@@ -158,6 +162,14 @@ pub fn write_combined(record: &AccessRecord<'_>, times: &mut TimeCache, out: &mu
     out.push(b'\n');
 }
 
+/// The part of a JSON line that names a header, up to the beginning of its value.
+pub fn header_json(name: &str) -> Box<str> {
+    let mut out = b"\"".to_vec();
+    escape::json(name.as_bytes(), &mut out);
+    out.extend_from_slice(b"\":\"");
+    String::from_utf8(out).expect("escaped text is UTF-8").into_boxed_str()
+}
+
 /// The part of a JSON line that names listener, route and upstream: the same for every exchange on a route,
 /// so it is made once.
 pub fn names_json(listener: &str, route: Option<&str>, upstream: Option<&str>) -> Box<str> {
@@ -169,38 +181,43 @@ pub fn names_json(listener: &str, route: Option<&str>, upstream: Option<&str>) -
 fn append_names(listener: &str, route: Option<&str>, upstream: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"listener\":\"");
     escape::json(listener.as_bytes(), out);
-    out.extend_from_slice(b"\",\"route\":");
-    append_text(route.map(str::as_bytes), out);
-    out.extend_from_slice(b",\"upstream\":");
-    append_text(upstream.map(str::as_bytes), out);
+    append_text(b"\",\"route\":\"", route.map(str::as_bytes), out);
+    append_text(b",\"upstream\":\"", upstream.map(str::as_bytes), out);
 }
 
 fn append_headers<'a>(headers: impl Iterator<Item = LoggedHeader<'a>>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"headers\":{");
-    let mut separator: &[u8] = b"\"";
-    for header in headers {
-        out.extend_from_slice(separator);
-        separator = b",\"";
-        escape::json(header.name.as_bytes(), out);
-        out.extend_from_slice(b"\":\"");
+    for (index, header) in headers.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(header.name_json.as_bytes());
         escape::json(header.value.unwrap_or(b"(redacted)"), out);
         out.push(b'"');
     }
     out.push(b'}');
 }
 
-fn append_text(text: Option<&[u8]>, out: &mut Vec<u8>) {
+/// `key` ends with the quote that a text begins with.
+#[inline]
+fn append_text<const N: usize>(key: &[u8; N], text: Option<&[u8]>, out: &mut Vec<u8>) {
     let Some(text) = text else {
+        out.extend_from_slice(&key[..N - 1]);
         out.extend_from_slice(b"null");
         return;
     };
-    out.push(b'"');
+    out.extend_from_slice(key);
     escape::json(text, out);
     out.push(b'"');
 }
 
+#[inline]
 fn append_number(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    match number {
+        // Most of them are.
+        0..10 => out.push(b'0' + number as u8),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
 }
 
 fn append_ms(duration: Option<Duration>, out: &mut Vec<u8>) {
@@ -208,17 +225,15 @@ fn append_ms(duration: Option<Duration>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"null");
         return;
     };
-    append_number(
-        duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into()),
-        out,
-    );
-    let micros = duration.subsec_micros() % 1000;
-    let digit = |n: u32| b'0' + (n % 10) as u8;
-    out.extend_from_slice(&[b'.', digit(micros / 100), digit(micros / 10), digit(micros)]);
+    let micros = duration.subsec_micros();
+    let ms = duration.as_secs().saturating_mul(1000).saturating_add((micros / 1000).into());
+    append_number(ms, out);
+    out.extend_from_slice(decimals(micros % 1000));
 }
 
-fn append_client(client: Option<IpAddr>, out: &mut Vec<u8>) {
-    match client {
+fn append_client(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
+    match record.client {
+        Some(_) if record.client_is_peer => out.extend_from_slice(record.peer.as_bytes()),
         None => out.extend_from_slice(b"unix"),
         Some(IpAddr::V4(address)) => {
             for (index, octet) in address.octets().into_iter().enumerate() {

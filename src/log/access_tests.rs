@@ -1,7 +1,5 @@
 //! Tests of access log lines: their shape, and that nothing a client sends can break it.
 
-use std::time::UNIX_EPOCH;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -9,9 +7,10 @@ use super::*;
 
 fn record<'a>() -> AccessRecord<'a> {
     AccessRecord {
-        time: UNIX_EPOCH + Duration::from_millis(971_186_136_007),
+        time: Duration::from_millis(971_186_136_007),
         client: Some(IpAddr::from([203, 0, 113, 7])),
         peer: "10.0.0.1:51234",
+        client_is_peer: false,
         method: b"GET",
         target: b"/cart?id=1",
         host: b"shop.example",
@@ -28,6 +27,7 @@ fn record<'a>() -> AccessRecord<'a> {
         bytes_in: 0,
         bytes_out: 512,
         connect: None,
+        queued: None,
         first_byte: Some(Duration::from_micros(1_234)),
         total: Duration::from_micros(61_002_050),
         referer: None,
@@ -50,8 +50,8 @@ fn combined_line(record: &AccessRecord<'_>) -> String {
 #[test]
 fn a_json_line_has_every_field_in_one_order() {
     let headers = [
-        LoggedHeader { name: "user-agent", value: Some(b"curl/8.5") },
-        LoggedHeader { name: "authorization", value: None },
+        LoggedHeader { name_json: &header_json("user-agent"), value: Some(b"curl/8.5") },
+        LoggedHeader { name_json: &header_json("authorization"), value: None },
     ];
     assert_eq!(
         json_line(&record(), &headers),
@@ -80,6 +80,22 @@ fn what_is_not_known_is_null_in_json() {
     assert_eq!(line["client"], "unix");
     assert_eq!(line["reason"], "client_gone");
     assert_eq!(line["headers"], json!({}));
+}
+
+#[test]
+fn a_wait_for_a_place_is_told_where_there_was_one() {
+    assert!(!json_line(&record(), &[]).contains("queued"));
+    let waited = AccessRecord { queued: Some(Duration::from_micros(12_034)), ..record() };
+    let line: Value = serde_json::from_str(&json_line(&waited, &[])).expect("valid JSON");
+    assert_eq!(line["t_queued_ms"], 12.034);
+}
+
+#[test]
+fn the_text_of_the_peer_serves_for_a_client_that_is_the_peer() {
+    let record = AccessRecord { client_is_peer: true, peer: "203.0.113.7", ..record() };
+    assert!(json_line(&record, &[]).contains(r#""client":"203.0.113.7","peer":"203.0.113.7""#));
+    let unix = AccessRecord { client: None, peer: "unix", ..record };
+    assert!(json_line(&unix, &[]).contains(r#""client":"unix","peer":"unix""#));
 }
 
 #[test]
@@ -121,7 +137,7 @@ proptest! {
         let record = AccessRecord {
             method: &method, target: &target, host: &host, request_id: &id, total, ..record()
         };
-        let line = json_line(&record, &[LoggedHeader { name: "x", value: Some(&value) }]);
+        let line = json_line(&record, &[LoggedHeader { name_json: &header_json("x"), value: Some(&value) }]);
         prop_assert_eq!(line.matches('\n').count(), 1);
         let parsed: Value = serde_json::from_str(&line).expect("valid JSON");
         if let Ok(text) = std::str::from_utf8(&target) {

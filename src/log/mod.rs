@@ -10,6 +10,6 @@ pub mod operator;
 mod time;
 mod writer;
 
-pub use access::{AccessRecord, LoggedHeader, names_json, write_combined, write_json};
-pub use time::TimeCache;
+pub use access::{AccessRecord, LoggedHeader, header_json, names_json, write_combined, write_json};
+pub use time::{TimeCache, since_1970};
 pub use writer::{LineSender, Writer};

@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::escape;
-use super::time::TimeCache;
+use super::time::{TimeCache, since_1970};
 use super::writer::{LineSender, Writer};
 use crate::config::{Level, Log, LogFormat};
 
@@ -109,15 +109,9 @@ impl<S: Subscriber> Layer<S> for EventLayer {
         let level = *event.metadata().level();
         let mut out = self.sender.buffer();
         if JSON.load(Relaxed) {
-            write_json(SystemTime::now(), level, |fields| event.record(fields), &mut out);
+            write_json(since_1970(), level, |fields| event.record(fields), &mut out);
         } else {
-            write_text(
-                SystemTime::now(),
-                level,
-                self.color,
-                |fields| event.record(fields),
-                &mut out,
-            );
+            write_text(since_1970(), level, self.color, |fields| event.record(fields), &mut out);
         }
         self.sender.send(out, 1);
     }
@@ -126,7 +120,7 @@ impl<S: Subscriber> Layer<S> for EventLayer {
 /// Appends `2026-01-31T23:59:58.123Z  INFO message  key=value`. Line breaks in the message are kept and
 /// indented, so that a rendered list of problems stays readable.
 fn write_text(
-    time: SystemTime,
+    time: Duration,
     level: tracing::Level,
     color: bool,
     record: impl FnOnce(&mut dyn Visit),
@@ -163,7 +157,7 @@ fn write_text(
 
 /// Appends `{"ts":…,"level":…,"message":…,` and the fields, flat.
 fn write_json(
-    time: SystemTime,
+    time: Duration,
     level: tracing::Level,
     record: impl FnOnce(&mut dyn Visit),
     out: &mut Vec<u8>,
@@ -245,7 +239,6 @@ impl Visit for JsonFields<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
-    use std::time::UNIX_EPOCH;
 
     use super::*;
 
@@ -260,9 +253,9 @@ mod tests {
             let level = *event.metadata().level();
             let mut out = self.lines.lock().expect("not poisoned");
             if self.json {
-                write_json(UNIX_EPOCH, level, |fields| event.record(fields), &mut out);
+                write_json(Duration::ZERO, level, |fields| event.record(fields), &mut out);
             } else {
-                write_text(UNIX_EPOCH, level, false, |fields| event.record(fields), &mut out);
+                write_text(Duration::ZERO, level, false, |fields| event.record(fields), &mut out);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The field section of a head: bytes and an index over them.
 
+use std::ops::Range;
+
 use super::Known;
 
 /// Memory that an empty head keeps.
@@ -29,23 +31,26 @@ pub struct Field {
 pub struct Fields {
     pub(super) bytes: Vec<u8>,
     list: Vec<Field>,
+    /// The bit of every name that was ever in the list: most names that are asked for never were.
+    seen: u32,
 }
 
 impl Fields {
     /// None at all.
     pub const fn new() -> Self {
-        Fields { bytes: Vec::new(), list: Vec::new() }
+        Fields { bytes: Vec::new(), list: Vec::new(), seen: 0 }
     }
 
     /// No field yet, over a copy of `bytes`.
     pub(crate) fn over(bytes: &[u8]) -> Self {
-        Fields { bytes: bytes.to_vec(), list: Vec::new() }
+        Fields { bytes: bytes.to_vec(), ..Fields::new() }
     }
 
     /// Forgets everything but keeps the memory, up to a bound.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.list.clear();
+        self.seen = 0;
         if self.bytes.capacity() > IDLE_BYTES_MAX {
             self.bytes.shrink_to(IDLE_BYTES_MAX);
         }
@@ -62,6 +67,7 @@ impl Fields {
         name_len: usize,
         value: (usize, usize),
     ) {
+        self.seen |= known.bit();
         self.list.push(Field {
             line_start: line.0 as u32,
             line_end: line.1 as u32,
@@ -89,14 +95,37 @@ impl Fields {
         live.map(|field| (field.known, self.name(field), self.value(field)))
     }
 
+    /// As [`Fields::iter`], with name and value as ranges of [`Fields::bytes`].
+    pub fn ranges(&self) -> impl Iterator<Item = (Known, Range<usize>, Range<usize>)> {
+        let live = self.list.iter().filter(|field| field.live);
+        live.map(|field| {
+            let (name, value) = (field.line_start as usize, field.value_start as usize);
+            let value_end = value + field.value_len as usize;
+            (field.known, name..name + field.name_len as usize, value..value_end)
+        })
+    }
+
+    /// The buffer that everything stands in.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of fields, with those that were removed: a bound for the live ones that costs nothing.
+    pub fn n_indexed(&self) -> usize {
+        self.list.len()
+    }
+
     /// The value of the first live field that is `known`.
+    #[inline]
     pub fn get(&self, known: Known) -> Option<&[u8]> {
         self.all(known).next()
     }
 
     /// The values of all live fields that are `known`, in order.
+    #[inline]
     pub fn all(&self, known: Known) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let same = self.list.iter().filter(move |field| field.known == known && field.live);
+        let list = self.list_with(known).iter();
+        let same = list.filter(move |field| field.known == known && field.live);
         same.map(|field| self.value(field))
     }
 
@@ -125,7 +154,13 @@ impl Fields {
                     || field.name_len as usize == name.len()
                         && self.name(field).eq_ignore_ascii_case(name))
         };
-        self.list.iter().filter(called).map(|field| self.value(field))
+        self.list_with(known).iter().filter(called).map(|field| self.value(field))
+    }
+
+    /// All fields, or none where none is `known`.
+    #[inline]
+    fn list_with(&self, known: Known) -> &[Field] {
+        if self.seen & known.bit() == 0 { &[] } else { &self.list }
     }
 
     /// Removes every live field for which `remove` answers true; it is given the entry and the name.

@@ -13,6 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::Bind;
@@ -111,10 +112,21 @@ pub fn listen(
             let probed = if probe { probe_tcp(*address) } else { Ok(()) };
             probed.and_then(|()| listen_tcp(*address, n_workers, backlog))
         }
-        Bind::Unix(path) => listen_unix(path, n_workers, backlog),
+        Bind::Unix(path) => listen_unix(path, n_workers, backlog, None),
     }
     .map_err(|cause| BindError::new(bind, cause))
 }
+
+/// Listens on the unix socket `path`, which nobody but this user (and root) can connect to: its mode is 0600.
+///
+/// Fails as [`listen`] does.
+pub fn listen_privately(path: &Path) -> Result<Listening, BindError> {
+    listen_unix(path, 1, PRIVATE_BACKLOG, Some(Mode::RUSR | Mode::WUSR))
+        .map_err(|cause| BindError::new(&Bind::Unix(path.to_path_buf()), cause))
+}
+
+/// Connections that wait to be accepted on a private socket.
+const PRIVATE_BACKLOG: i32 = 128;
 
 /// Changes the length of a listening socket's accept queue.
 pub fn set_backlog(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
@@ -169,10 +181,21 @@ fn tcp_socket(address: SocketAddr, reuse_port: ReusePort) -> io::Result<Socket> 
     Ok(socket)
 }
 
-fn listen_unix(path: &Path, n_workers: usize, backlog: i32) -> io::Result<Listening> {
+/// `mode` is what the file's mode is to be at most; `None` leaves it to the umask.
+fn listen_unix(
+    path: &Path,
+    n_workers: usize,
+    backlog: i32,
+    mode: Option<Mode>,
+) -> io::Result<Listening> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
+    if let Some(mode) = mode {
+        // Linux makes the file with the mode that the socket has when it is bound: there is no moment at which
+        // it is wider, and the umask, which all threads share, stays as it is.
+        rustix::fs::fchmod(&socket, mode)?;
+    }
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::of(path)?;
     socket.listen(backlog)?;
@@ -213,12 +236,22 @@ impl SocketFile {
         let metadata = fs::symlink_metadata(path)?;
         Ok(SocketFile { path: path.to_path_buf(), device: metadata.dev(), inode: metadata.ino() })
     }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is still there, and nobody has put another in its place.
+    pub fn is_in_place(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode)
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
-        if metadata.dev() == self.device && metadata.ino() == self.inode {
+        if self.is_in_place() {
             // It may vanish between the two calls; then there is nothing left to do.
             let _ = fs::remove_file(&self.path);
         }
@@ -307,6 +340,21 @@ mod tests {
         UnixStream::connect(&path).expect("connected");
         drop(listening);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_private_socket_is_for_its_user_alone_whatever_the_umask() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("admin.sock");
+        let mode = || fs::symlink_metadata(&path).expect("bound").mode() & 0o7777;
+        let listening = listen_privately(&path).expect("bound");
+        assert_eq!(mode(), 0o600);
+        assert!(listening.file.as_ref().is_some_and(SocketFile::is_in_place));
+        listen_privately(&path).expect_err("in use");
+        drop(listening);
+        drop(UnixListener::bind(&path).expect("bound"));
+        let _listening = listen_privately(&path).expect("a stale one is replaced");
+        assert_eq!(mode(), 0o600);
     }
 
     #[test]

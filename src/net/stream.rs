@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{Socket, Tls};
+use super::{Channel, Socket, Tls};
 
 /// Who is at the other end of a client connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Stream {
     Plain(Socket),
     /// Through TLS; boxed, since most are not.
     Tls(Box<Tls>),
+    /// One of many on a connection.
+    Channel(Box<dyn Channel>),
 }
 
 macro_rules! each {
@@ -32,6 +34,7 @@ macro_rules! each {
         match $self {
             Stream::Plain($stream) => $call,
             Stream::Tls($stream) => $call,
+            Stream::Channel($stream) => $call,
         }
     };
 }
@@ -53,7 +56,14 @@ impl Stream {
 
     /// As [`Stream::try_write`], for what lies in several places.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        each!(self, stream => stream.try_write_vectored(slices))
+        match self {
+            Stream::Plain(socket) => socket.try_write_vectored(slices),
+            Stream::Tls(tls) => tls.try_write_vectored(slices),
+            Stream::Channel(channel) => {
+                let first = slices.iter().find(|slice| !slice.is_empty());
+                channel.try_write(first.map_or(&[], |first| first))
+            }
+        }
     }
 
     /// Reads into `buffer`; 0 is the end of the stream (or an empty buffer).
@@ -113,45 +123,65 @@ impl Stream {
     pub fn plain(&self) -> Option<&Socket> {
         match self {
             Stream::Plain(socket) => Some(socket),
-            Stream::Tls(_) => None,
+            Stream::Tls(_) | Stream::Channel(_) => None,
         }
     }
 
-    /// The session, where there is one.
+    /// The TLS session, where there is one.
     pub fn tls(&self) -> Option<&Tls> {
         match self {
-            Stream::Plain(_) => None,
             Stream::Tls(tls) => Some(tls),
+            Stream::Plain(_) | Stream::Channel(_) => None,
         }
     }
 
-    /// The socket underneath.
-    pub fn socket(&self) -> &Socket {
+    /// What carries heads beside the bytes, where something does.
+    #[inline]
+    pub fn channel(&self) -> Option<&dyn Channel> {
         match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(tls) => tls.socket(),
+            Stream::Channel(channel) => Some(&**channel),
+            Stream::Plain(_) | Stream::Tls(_) => None,
         }
     }
 
-    /// Whether bytes wait to be read right now, asked of the kernel, not of the reactor.
+    /// Whether bytes wait to be read right now, asked of the kernel, not of the reactor. Of a channel never.
     pub fn has_bytes(&self) -> bool {
-        each!(self, stream => stream.has_bytes())
+        match self {
+            Stream::Plain(socket) => socket.has_bytes(),
+            Stream::Tls(tls) => tls.has_bytes(),
+            Stream::Channel(_) => false,
+        }
     }
 
     /// Whether the peer is gone for good, which can be seen without reading what it left behind. A peer
     /// that only ended its own direction is not.
     pub fn is_reset(&self) -> bool {
-        self.socket().is_reset()
+        match self {
+            Stream::Plain(socket) => socket.is_reset(),
+            Stream::Tls(tls) => tls.socket().is_reset(),
+            Stream::Channel(channel) => channel.is_reset(),
+        }
     }
 
     /// Makes closing the stream a reset, so that the peer cannot take what it got for complete.
     pub fn reset_on_close(&self) {
-        each!(self, stream => stream.reset_on_close());
+        match self {
+            Stream::Plain(socket) => socket.reset_on_close(),
+            Stream::Tls(tls) => tls.reset_on_close(),
+            Stream::Channel(channel) => channel.reset(),
+        }
     }
 
-    /// Ends the write direction: the peer reads the end of the stream.
+    /// Ends the write direction: the peer reads the end of the stream. A channel's end goes with its bytes.
+    ///
+    /// # Errors
+    /// The socket is no longer connected.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        each!(self, stream => stream.shutdown_write())
+        match self {
+            Stream::Plain(socket) => socket.shutdown_write(),
+            Stream::Tls(tls) => tls.shutdown_write(),
+            Stream::Channel(_) => Ok(()),
+        }
     }
 }
 

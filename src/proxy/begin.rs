@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{After, Connection};
 use super::exchange::Exchange;
-use super::forward::{timeouts, total_deadline};
+use super::expiry::{timeouts, total_deadline};
 use super::held_back::GLANCE;
 use super::hold::Hold;
 use super::timer::earlier;

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::forward::{Started, Wait};
+use super::await_head::Wait;
+use super::forward::Started;
 use super::hold::Hold;
 use super::mirror::Planned;
+use super::race::Parked;
+use super::retry::SoFar;
 use crate::admit::{Request, Step};
-use crate::backend::{Backend, Tried};
+use crate::backend::{Backend, Pending, Tried};
 use crate::error::Reason;
 use crate::message::ResponseHead;
 use crate::relay::{Pump, Resources};
@@ -31,6 +34,12 @@ pub(super) struct Exchange {
     pub(super) inbox: Vec<u8>,
     /// Backends that refused it.
     pub(super) tried: Tried,
+    /// What its tries have used up.
+    pub(super) so_far: SoFar,
+    /// Its place among those that wait for a response head, where their number is bounded.
+    pub(super) pending: Option<Pending>,
+    /// A try that goes on beside another.
+    pub(super) parked: Option<Box<Parked>>,
     /// How far sending it and waiting for the answer have come.
     pub(super) wait: Wait,
     /// The response that has begun.
@@ -47,6 +56,8 @@ impl Exchange {
     pub(super) fn clear(&mut self, resources: Resources<'_>) {
         self.request.clear();
         self.tried = Tried::default();
+        self.so_far = SoFar::default();
+        (self.pending, self.parked) = (None, None);
         self.wait = Wait::default();
         self.started = None;
         self.detour = None;
@@ -77,6 +88,8 @@ pub(super) struct Record {
     pub(super) attempts: u32,
     /// It waited for a place at a backend: what was measured before is of no use any more.
     pub(super) queued: bool,
+    /// How long, over all tries, unless it waits still.
+    pub(super) queued_for: Option<Duration>,
     pub(super) connect: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes of an answer of our own.
@@ -95,6 +108,7 @@ impl Record {
         self.backend = None;
         self.attempts = 0;
         self.queued = false;
+        self.queued_for = None;
         (self.connect, self.first_byte) = (None, None);
         (self.own_bytes, self.bytes_in, self.bytes_out) = (0, 0, 0);
     }

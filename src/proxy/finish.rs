@@ -1,11 +1,13 @@
 //! The end of an exchange: it is counted and, if there is an access log, written down.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::hold::Hold;
-use crate::log::AccessRecord;
+use crate::admit;
+use crate::config::AccessFormat;
+use crate::log::{AccessRecord, since_1970};
 use crate::message::{Known, Version};
 
 impl Connection {
@@ -46,16 +48,19 @@ impl Connection {
         let total = record
             .started
             .map_or_else(Default::default, |started| ended.saturating_duration_since(started));
+        let combined = log.format == AccessFormat::Combined;
         let line = AccessRecord {
-            time: SystemTime::now() - total,
+            time: since_1970().saturating_sub(total),
             client: request.client,
             peer: if self.peer_ip.is_empty() { "unix" } else { &self.peer_ip },
+            client_is_peer: request.client == admit::peer_ip(self.peer),
             method: head.method(),
             target: head.received_target(),
             host: head.host().unwrap_or_default(),
             version: match head.version {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
+                Version::Http2 => "HTTP/2.0",
             },
             status: record.status,
             reason: record.reason,
@@ -69,10 +74,11 @@ impl Connection {
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
             connect: record.connect,
+            queued: record.queued_for,
             first_byte: record.first_byte,
             total,
-            referer: head.fields.get(Known::Referer),
-            user_agent: head.fields.get(Known::UserAgent),
+            referer: combined.then(|| head.fields.get(Known::Referer)).flatten(),
+            user_agent: combined.then(|| head.fields.get(Known::UserAgent)).flatten(),
         };
         worker.log.borrow_mut().add(log, &line, head);
     }

@@ -32,9 +32,11 @@ impl LogLines {
         match log.format {
             AccessFormat::Combined => write_combined(record, &mut self.times, &mut self.lines),
             AccessFormat::Json => {
-                let headers = log.headers.iter().filter_map(|(name, redacted)| {
-                    let value = request.fields.named(name.as_bytes())?;
-                    Some(LoggedHeader { name, value: (!redacted).then_some(value) })
+                let headers = log.headers.iter().filter_map(|header| {
+                    let mut all = request.fields.all_named(header.known, header.name.as_bytes());
+                    let value = all.next()?;
+                    let value = (!header.redacted).then_some(value);
+                    Some(LoggedHeader { name_json: &header.name_json, value })
                 });
                 write_json(record, headers, &mut self.times, &mut self.lines);
             }

@@ -5,7 +5,11 @@
 //! ```text
 //! serve ─ connection   wait for a head, one exchange after the other, linger, close
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
-//!         forward      pick → pool or dial → send → response head        | again | 502 503 504
+//!         forward      pick, then one try after the other, until there is a response head
+//!           attempt      pool or dial → send → await_head
+//!           await_head   the upload, 1xx, the final head
+//!           again        after a try that failed: what retry (pure) allows  | 502 503 504
+//!           race         a try on a stalled backend goes on beside another
 //!         queue          waiting for a place at a backend                 | 503
 //!         mirror         a copy to another upstream, that nobody waits for
 //!         response_headers
@@ -15,11 +19,15 @@
 //!         finish       counters, access log
 //! ```
 
+mod again;
 mod answer;
+mod attempt;
+mod await_head;
 mod begin;
 mod connection;
 mod deliver;
 mod exchange;
+mod expiry;
 mod finish;
 mod forward;
 mod held_back;
@@ -28,8 +36,11 @@ mod log_lines;
 mod mirror;
 mod pick;
 mod queue;
+mod race;
 mod respond;
 mod response_headers;
+mod retry;
+mod retry_after;
 #[cfg(test)]
 mod stage;
 mod timer;
@@ -37,5 +48,5 @@ mod tunnel;
 mod worker;
 
 pub use connection::serve;
-pub use forward::REFUSALS_MAX;
+pub use retry::REFUSALS_MAX;
 pub use worker::{Gate, Worker};

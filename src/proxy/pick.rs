@@ -1,12 +1,17 @@
 //! What the proxy asks an upstream's strategy, and what it tells it: a place at a backend for a request or its
 //! copy, and what became of it. Called by `forward` and `mirror`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use super::exchange::Exchange;
 use super::hold::Hold;
+use super::queue;
+use super::retry::signal_of;
+use super::retry_after;
 use super::worker::Worker;
-use crate::backend::{Backend, Became, Permit, Tried, Verdict};
+use crate::backend::{Backend, Became, Candidates, Permit, Tried, Verdict};
 use crate::balance::{Hint, key_of};
 use crate::config::Signal;
 use crate::error::Reason;
@@ -76,12 +81,81 @@ fn from(
     upstream.balancer.take(&upstream.members, tried, hint)
 }
 
-/// Tells the strategy, where it wants to know, what became of a try: a status, or why there was none. What is not
-/// the backend's fault says nothing about it.
+/// A place for a further try after one at `last`: at a backend not tried yet, else at any but that one, else, where
+/// `same` allows it, there again.
+pub(super) fn pick_again(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    last: &Backend,
+    same: bool,
+) -> Option<Permit> {
+    let found = pick(worker, exchange);
+    if found.is_some() {
+        return found;
+    }
+    exchange.tried = only(last);
+    let found = pick(worker, exchange);
+    if found.is_some() || !same {
+        return found;
+    }
+    exchange.tried = Tried::default();
+    pick(worker, exchange)
+}
+
+/// Whether a backend other than `last` is eligible now.
+pub(super) fn is_another(exchange: &Exchange, last: &Backend) -> bool {
+    is_eligible(exchange, &only(last))
+}
+
+/// Whether any backend is eligible now, or may be waited for.
+pub(super) fn is_any(exchange: &Exchange) -> bool {
+    is_eligible(exchange, &Tried::default()) || queue::may_wait(exchange)
+}
+
+fn is_eligible(exchange: &Exchange, tried: &Tried) -> bool {
+    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    upstream.is_some_and(|upstream| {
+        let members = &upstream.members;
+        Candidates::new(members, tried).any()
+            || Candidates::last_resort(members, tried).is_some_and(|left| left.any())
+    })
+}
+
+/// Remembers that `backend` was tried, and if there are too many of them, only that.
+pub(super) fn mark_tried(exchange: &mut Exchange, backend: &Backend) {
+    exchange.tried.insert(backend);
+    if !exchange.tried.contains(backend) {
+        exchange.tried = only(backend);
+    }
+}
+
+fn only(backend: &Backend) -> Tried {
+    let mut tried = Tried::default();
+    tried.insert(backend);
+    tried
+}
+
+/// Takes what a further try costs from the upstream's budget; false, and counted, if there is not enough left.
+pub(super) fn withdraw(worker: &Worker, exchange: &Exchange) -> bool {
+    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    let may = upstream
+        .is_some_and(|upstream| upstream.cohort.budget.withdraw(&upstream.budget, Instant::now()));
+    if !may {
+        worker.counters().retries_refused.add(1);
+    }
+    may
+}
+
+/// Tells the backend's live state, and the strategy where it wants to know, what became of a try: a status, or why
+/// there was none. What is not the backend's fault says nothing about it.
+#[inline]
 pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u16, Reason>) {
     let Some(upstream) = exchange.hold.as_ref().and_then(Hold::upstream) else { return };
     let became = match became {
+        Ok(status @ (429 | 503)) => Became::Answered(status, retry_after(exchange)),
         Ok(status) => Became::Answered(status, None),
+        // That it is stalled is known of it; what became of this try is that it was not answered in time.
+        Err(Reason::Stalled) => Became::Failed(Signal::Timeout),
         Err(reason) => match signal_of(reason) {
             Some(signal) => Became::Failed(signal),
             None => return,
@@ -92,12 +166,9 @@ pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u1
     permit.judge(&Verdict { became, latency: latency.unwrap_or_default(), now }, &upstream.care);
 }
 
-/// What a failed try says about its backend; `None`: nothing.
-fn signal_of(reason: Reason) -> Option<Signal> {
-    match reason {
-        Reason::ConnectFailed | Reason::ConnectTimeout => Some(Signal::Connect),
-        Reason::UpstreamReset | Reason::UpstreamProtocol => Some(Signal::Reset),
-        Reason::FirstByteTimeout => Some(Signal::Timeout),
-        _ => None,
-    }
+/// How long the backend that answered asks to be left alone.
+#[cold]
+fn retry_after(exchange: &Exchange) -> Option<Duration> {
+    let value = exchange.response.fields.named(b"retry-after")?;
+    retry_after::parse(value, Timestamp::now())
 }

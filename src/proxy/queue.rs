@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::begin::glance_before_sending;
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::forward::{timeouts, total_deadline};
+use super::expiry::{timeouts, total_deadline};
 use super::hold::Hold;
 use super::pick;
 use super::timer::earlier;
@@ -28,6 +28,14 @@ pub(super) fn may_wait(exchange: &Exchange) -> bool {
     })
 }
 
+/// Whether a backend that was not tried yet may get a place free: who else waits is no reason to wait in vain.
+pub(super) fn may_wait_for_another(exchange: &Exchange) -> bool {
+    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    upstream.is_some_and(|upstream| {
+        upstream.queueing.is_some() && Candidates::any_gets_free(&upstream.members, &exchange.tried)
+    })
+}
+
 impl Connection {
     /// Waits for a place at a backend.
     pub(super) async fn wait_in_queue(
@@ -39,8 +47,12 @@ impl Connection {
         let waiter = Arc::clone(&upstream.queue).join(queueing.max).ok_or(Reason::QueueFull)?;
         exchange.record.queued = true;
         self.worker().counters().queued.add(1);
-        let deadline = queueing.timeout.map(|timeout| Instant::now() + timeout);
-        poll_fn(|cx| self.poll_place(cx, exchange, &waiter, deadline)).await
+        let began = Instant::now();
+        let deadline = queueing.timeout.map(|timeout| began + timeout);
+        let place = poll_fn(|cx| self.poll_place(cx, exchange, &waiter, deadline)).await;
+        let before = exchange.record.queued_for.unwrap_or_default();
+        exchange.record.queued_for = Some(before.saturating_add(began.elapsed()));
+        place
     }
 
     /// Looks for a place when it is called, notices a client that left and time that ran out.

@@ -133,17 +133,26 @@ impl RouteTable {
     /// The part of the walk after the exact host.
     #[inline(never)]
     fn walk_inexact(&self, subject: &Subject<'_>, visitor: &mut impl Visitor) -> ControlFlow<()> {
+        if !self.wildcard.is_empty() {
+            self.walk_wildcards(subject, visitor)?;
+        }
+        match self.any() {
+            Some((owner, bucket)) => {
+                self.walk_bucket(HostRank::Any, owner, bucket, subject, visitor)
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// The longest first.
+    #[inline(never)]
+    fn walk_wildcards(&self, subject: &Subject<'_>, visitor: &mut impl Visitor) -> ControlFlow<()> {
         let host = subject.host;
         // At least one byte and a dot stand before what follows a wildcard.
         let bound = host.len().saturating_sub(1);
-        let wildcards = self.wildcard_lengths.below(bound, self.wildcard_bytes_max).map(Some);
-        for wildcard in wildcards.chain([None]) {
-            let (rank, found) = match wildcard {
-                Some(length) => (HostRank::Wildcard(length), self.wildcard(host, length)),
-                None => (HostRank::Any, self.any()),
-            };
-            if let Some((owner, bucket)) = found {
-                self.walk_bucket(rank, owner, bucket, subject, visitor)?;
+        for length in self.wildcard_lengths.below(bound, self.wildcard_bytes_max) {
+            if let Some((owner, bucket)) = self.wildcard(host, length) {
+                self.walk_bucket(HostRank::Wildcard(length), owner, bucket, subject, visitor)?;
             }
         }
         ControlFlow::Continue(())

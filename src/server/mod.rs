@@ -12,11 +12,14 @@ use crate::config::{Report, Source};
 use crate::control::{Fleet, Handle, Launch, Order, Settings};
 use crate::metrics::Metrics;
 use crate::net;
+use crate::snapshot::Snapshot;
 
 mod descriptors;
 mod door;
 #[cfg(test)]
 mod filter_tests;
+#[cfg(test)]
+mod health_tests;
 mod house;
 mod occupancy;
 #[cfg(test)]
@@ -106,6 +109,11 @@ impl Daemon {
             handle_signals: options.handle_signals,
             ..Settings::new(source)
         };
+        Self::start_with(settings)
+    }
+
+    /// As [`start`](Self::start), by other means than the real ones.
+    pub fn start_with(settings: Settings) -> Result<Self, StartError> {
         Self::launch(settings, net::accept)
     }
 
@@ -167,6 +175,11 @@ impl Daemon {
     /// Every counter.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.house.metrics)
+    }
+
+    /// The configuration in force, with the live state of every backend.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.house.snapshot.load_full()
     }
 
     /// Client connections that each worker holds now.

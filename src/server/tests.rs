@@ -66,11 +66,11 @@ fn accepted(daemon: &Daemon) -> u64 {
     daemon.metrics().sum(|worker| &worker.connections)
 }
 
-fn current(daemon: &Daemon) -> Arc<Snapshot> {
+pub(super) fn current(daemon: &Daemon) -> Arc<Snapshot> {
     daemon.house.snapshot.load_full()
 }
 
-fn backend(daemon: &Daemon, label: &str) -> Option<Arc<Backend>> {
+pub(super) fn backend(daemon: &Daemon, label: &str) -> Option<Arc<Backend>> {
     let snapshot = current(daemon);
     let mut members = snapshot.upstreams.iter().flat_map(|upstream| &upstream.members);
     members.find(|member| &*member.backend.label == label).map(|member| Arc::clone(&member.backend))

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use super::entries::Routes;
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
-use super::{AccessLog, Forwarding, Listener, RouteEntry, Snapshot, SocketId, Upstream};
+use super::{
+    AccessLog, Forwarding, Listener, RecordedHeader, RouteEntry, Snapshot, SocketId, Upstream,
+};
 use crate::backend::{Address, Backend, Care, Cohort, Member, Members, Queue, Tier};
 use crate::balance::{Balance, Sticky};
 use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set, stable};
-use crate::log::Writer;
+use crate::log::{Writer, header_json};
+use crate::message::Known;
 use crate::pool;
 use crate::route::RouteTable;
 
@@ -219,6 +222,7 @@ fn members_of(
             weight: written.weight,
             max_connections: written.max_connections.unwrap_or(Member::UNLIMITED),
             tier: if written.backup { Tier::Backup } else { Tier::Primary },
+            slow_start: written.slow_start,
             ..member
         });
     };
@@ -258,7 +262,8 @@ fn build(
     (queue, cohort): (Arc<Queue>, Arc<Cohort>),
     n_workers: usize,
 ) -> Result<Upstream, CompileError> {
-    let members = Members::from(members);
+    let fails_open = upstream.breaker.is_none_or(|breaker| breaker.fail_open);
+    let members = Members::from(members).failing_open(fails_open);
     let unknown =
         |name: &str| CompileError::Unknown { what: "balance strategy", name: name.into() };
     let balancer = Balance::build(&upstream.balance, &members, n_workers).map_err(unknown)?;
@@ -271,6 +276,8 @@ fn build(
         is_checked: upstream.health.is_some(),
         learns: balancer.learns(),
         probe_timeout: first_byte.min(Care::PROBE_TIMEOUT_MAX),
+        unsent_timeout: timeouts.connect.unwrap_or_default() + Care::PROBE_TIMEOUT_MAX,
+        n_members: members.iter().filter(|member| member.weight > 0).count() as u32,
     };
     Ok(Upstream {
         sticky: sticky.map(|options| Sticky::build(options, name, &members)),
@@ -297,6 +304,7 @@ fn listener(
     entries: Vec<RouteEntry>,
 ) -> Listener {
     Listener {
+        http: written.http,
         name: written.name.as_str().into(),
         limits: written.limits,
         path: written.path,
@@ -351,10 +359,15 @@ fn access_log(
     let sender = writer.sender();
     next.writers.insert(written.to.clone(), writer);
     // A redacted header is recorded too, as having been there.
-    let mut headers: Vec<(Box<str>, bool)> = Vec::new();
+    let mut headers: Vec<RecordedHeader> = Vec::new();
     for name in written.headers.iter().chain(&written.redact) {
-        if !headers.iter().any(|(known, _)| **known == **name) {
-            headers.push((name.as_str().into(), written.redact.contains(name)));
+        if !headers.iter().any(|header| *header.name == **name) {
+            headers.push(RecordedHeader {
+                name: name.as_str().into(),
+                known: Known::of(name.as_bytes()),
+                name_json: header_json(name),
+                redacted: written.redact.contains(name),
+            });
         }
     }
     let sample_at_most = (written.sample.min(1.0) * f64::from(u32::MAX)) as u32;

@@ -9,6 +9,7 @@ use crate::config::{
     PathPolicy, TrustedProxies,
 };
 use crate::log::LineSender;
+use crate::message::Known;
 use crate::pool;
 use crate::route::RouteTable;
 
@@ -79,6 +80,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Limits on what a client sends.
     pub limits: Limits,
+    /// Which versions are spoken.
+    pub http: config::ListenerHttp,
     /// How paths are normalised.
     pub path: PathPolicy,
     /// Timeouts while no route is known.
@@ -152,6 +155,19 @@ pub struct AccessLog {
     pub format: AccessFormat,
     /// A line is written when a random 32-bit number is at most this; `u32::MAX` logs everything.
     pub sample_at_most: u32,
-    /// Lower-case names of the request headers to record, each with whether its value is redacted.
-    pub headers: Vec<(Box<str>, bool)>,
+    /// The request headers to record.
+    pub headers: Vec<RecordedHeader>,
+}
+
+/// A request header that goes into the access log.
+#[derive(Clone, Debug)]
+pub struct RecordedHeader {
+    /// Its name in lower case.
+    pub name: Box<str>,
+    /// What the name is.
+    pub known: Known,
+    /// [`crate::log::header_json`] of the name.
+    pub name_json: Box<str>,
+    /// Whether its value is withheld.
+    pub redacted: bool,
 }

@@ -251,7 +251,7 @@ fn an_access_log_keeps_its_writer_and_redacted_headers_are_recorded_as_such() {
     let access = |draft: Draft| draft.snapshot.access_log.expect("an access log");
     let (first, second) = (access(first), access(second));
     let headers: Vec<(&str, bool)> =
-        first.headers.iter().map(|(name, redacted)| (&**name, *redacted)).collect();
+        first.headers.iter().map(|header| (&*header.name, header.redacted)).collect();
     assert_eq!(headers, [("user-agent", false), ("cookie", true), ("x-key", true)]);
     assert_eq!((first.sample_at_most, second.sample_at_most), (u32::MAX, u32::MAX / 4));
     let none = draft(&log("b.log", "0.0"), &Names::default(), &Registry::default());

@@ -177,3 +177,24 @@ fn after_a_reload_those_who_wait_choose_from_the_new_members() {
     at_backend.send(OK);
     assert_eq!(first.response().text(), "ok", "what was under way ends where it began");
 }
+
+#[test]
+fn a_request_that_failed_at_the_only_backend_lines_up_again_behind_those_who_wait() {
+    let origin = Origin::bind();
+    let queue = "{ timeout = \"off\" }\nretry = { backoff = { base = \"0ms\", max = \"0ms\" } }";
+    let proxy = Proxy::from_text(&bounded(origin.address(), queue));
+    let (mut failing, at_backend) = busy(&proxy, &origin);
+    let mut waiting = [proxy.connect(), proxy.connect()];
+    for (n, client) in (1..).zip(&mut waiting) {
+        client.send(get("/waits"));
+        queued(&proxy, n);
+    }
+    at_backend.reset();
+    let [second, third] = &mut waiting;
+    for (client, target) in [(second, "/waits"), (third, "/waits"), (&mut failing, "/busy")] {
+        let mut backend = origin.accept();
+        assert_eq!(backend.request().target(), target);
+        backend.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(client.response().text(), "ok");
+    }
+}

@@ -5,16 +5,22 @@
 
 use std::time::{Duration, Instant};
 
+mod crowd;
 mod message;
+mod moody;
 mod noise;
 mod origin;
+mod process;
 mod proxy;
 mod service;
 mod wire;
 
+pub use crowd::{Crowd, Tally};
 pub use message::{Framing, Message, Parsed, parse_request, parse_response, show};
+pub use moody::{Death, Mood, Moody};
 pub use noise::{Noise, REPLIES, REQUESTS, rounds};
 pub use origin::{BlackHole, Origin, refused_address};
+pub use process::Process;
 pub use proxy::{Proxy, Setup};
 pub use service::{Record, Service};
 pub use wire::Wire;

@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::panic;
 use std::path::PathBuf;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
+use forebay::backend::{Cause, Standing};
 use forebay::config::{Bind, Source};
+use forebay::control::Settings;
 use forebay::error::Reason;
 use forebay::server::{Daemon, Options};
+use forebay::snapshot::Upstream;
 
 use super::{Wire, eventually};
 
@@ -88,6 +91,32 @@ impl Proxy {
         std::fs::write(&path, text).expect("a file in a temporary folder");
         let daemon = start(Source::File(path.clone()), text);
         Proxy { daemon: Some(daemon), file: Some((folder, path)) }
+    }
+
+    /// By other means than the real ones.
+    #[track_caller]
+    pub fn from_settings(settings: Settings) -> Proxy {
+        watch_panics();
+        let daemon = Daemon::start_with(settings).expect("the daemon starts");
+        Proxy { daemon: Some(daemon), file: None }
+    }
+
+    /// The first upstream, with its live state.
+    pub fn upstream(&self) -> Arc<Upstream> {
+        let snapshot = self.daemon().snapshot();
+        Arc::clone(snapshot.upstreams.first().expect("an upstream"))
+    }
+
+    /// How the backend at `address` stands; `None` if there is none.
+    pub fn standing(&self, address: SocketAddr) -> Option<Standing> {
+        let (upstream, label) = (self.upstream(), address.to_string());
+        let mut backends = upstream.members.iter().map(|member| &member.backend);
+        backends.find(|backend| *backend.label == *label).map(|backend| backend.standing())
+    }
+
+    /// How often backends changed their state for `cause`.
+    pub fn n_changes(&self, cause: Cause) -> u64 {
+        self.upstream().cohort.n_changes(cause)
     }
 
     /// Replaces the file's text; nothing is reloaded yet.

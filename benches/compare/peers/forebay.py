@@ -1,4 +1,5 @@
-"""Forebay, as shipped: timeouts, limits and counters are at their defaults."""
+"""Forebay, as shipped: timeouts, limits and counters are at their defaults, and what it does about backends that
+fail."""
 
 from __future__ import annotations
 
@@ -29,6 +30,13 @@ class Forebay(Peer):
     def command(self, program: Path, site: Site) -> list[str]:
         log = f'[log]\naccess = {{ to = "{site.access_log}", format = "json" }}'
         backends = ", ".join(f'"127.0.0.1:{port}"' for port in site.backend_ports)
+        failures = """
+[upstream.app.retry]
+on = ["connect", "refused_stream", "reset_before_response", "first_byte_timeout", "stalled", "500", "502", "503", "504"]
+[upstream.app.passive]
+count = ["connect", "timeout", "reset", "500", "502", "503", "504"]
+"""
+        slow = "[upstream.app.passive]\nlatency_factor = 3.0"
         file = site.write("forebay.toml", f"""
 [global]
 workers = {site.setting.workers}
@@ -41,5 +49,7 @@ upstream = "app"
 balance = "{site.setting.balance}"
 backends = [{backends}]
 pool = {{ max_idle = {POOL_CONNECTIONS} }}
+{failures if site.setting.fails_with_500 else ""}
+{slow if site.setting.ejects_slow else ""}
 """)
         return [str(program), "run", "-c", str(file)]

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import tools
 
-from .peer import Peer, Site
+from .peer import RESPONSE_SECONDS, Peer, Site
+
+
+HARDENED = f"""
+  timeout connect 1s
+  timeout server {RESPONSE_SECONDS}s
+  timeout check {RESPONSE_SECONDS}s
+  option redispatch 1
+  retries 3
+  retry-on all-retryable-errors
+  option httpchk GET /
+  http-check expect status 200
+  default-server check inter 1s fall 2 rise 2 observe layer7 error-limit 10 on-error mark-down
+"""
 
 
 class HAProxy(Peer):
@@ -27,6 +40,7 @@ class HAProxy(Peer):
 
     def command(self, program: Path, site: Site) -> list[str]:
         setting = site.setting
+        servers = "\n".join(f"server app{n} 127.0.0.1:{port}" for n, port in enumerate(site.backend_ports))
         file = site.write("haproxy.cfg", f"""
 global
   nbthread {setting.workers}
@@ -49,7 +63,9 @@ frontend clients
 backend app
   http-reuse always
   {"option splice-auto" if setting.bulk else ""}
-  server app 127.0.0.1:{site.backend_port}
+  balance {"leastconn" if setting.balance == "least_conn" else "roundrobin"}
+  {HARDENED if setting.hardened else ""}
+  {servers}
 """)
         # Only a master hands the listening sockets on when it is told to reload.
         mode = ["-W", "-db"] if setting.reloads else ["-db"]

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import tools
 
-from .peer import POOL_CONNECTIONS, Peer, Site
+from .peer import POOL_CONNECTIONS, RESPONSE_SECONDS, Peer, Site
+
+
+HARDENED = f"""
+proxy_next_upstream error timeout invalid_header http_500 http_502 http_503 http_504;
+proxy_next_upstream_tries 3;
+proxy_connect_timeout 1s;
+proxy_read_timeout {RESPONSE_SECONDS}s;
+proxy_send_timeout {RESPONSE_SECONDS}s;
+"""
 
 
 class Nginx(Peer):
@@ -35,6 +44,8 @@ class Nginx(Peer):
         )
         # The connections of one worker, to clients and to the backend.
         connections = 2 * site.connections_max
+        limits = " max_fails=2 fail_timeout=10s" if setting.hardened else ""
+        servers = "\n".join(f"server 127.0.0.1:{port}{limits};" for port in site.backend_ports)
         file = site.write("nginx.conf", f"""
 daemon off;
 worker_processes {setting.workers};
@@ -49,7 +60,8 @@ http {{
   proxy_request_buffering off;
   proxy_max_temp_file_size 0;
   upstream app {{
-    server 127.0.0.1:{site.backend_port};
+    {"least_conn;" if setting.balance == "least_conn" else ""}
+    {servers}
     keepalive {POOL_CONNECTIONS};
     keepalive_requests 100000000;
   }}
@@ -57,6 +69,7 @@ http {{
     listen 127.0.0.1:{site.port} {"reuseport" if setting.workers > 1 else ""};
     location / {{
       proxy_pass http://app;
+      {HARDENED if setting.hardened else ""}
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;

@@ -19,8 +19,14 @@ class Setting:
     bulk: bool = False
     # It will be told to reload.
     reloads: bool = False
-    # How it chooses among several backends, by Forebay's name for it.
+    # How it chooses among several backends: `round_robin` or `least_conn`; Forebay knows more.
     balance: str = "round_robin"
+    # Backends will fail: a peer defends itself with all it has.
+    hardened: bool = False
+    # As `hardened`, and a 500 is a failure, too, where it is not one by itself.
+    fails_with_500: bool = False
+    # A backend that is slower than its peers is taken out, where a peer can.
+    ejects_slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,10 @@ class Peer:
         """What it needs in the environment."""
         return {}
 
+
+# When a response is late, in a hardened setting: as short as peers can have it to their advantage, though a site
+# with one page that takes longer could not.
+RESPONSE_SECONDS = 1
 
 # Idle connections that every peer may keep to the backend: as many as any row has clients.
 POOL_CONNECTIONS = 1024

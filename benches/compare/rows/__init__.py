@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    chaos,
     close,
     h1_1m,
     h1_16k,
@@ -33,6 +34,7 @@ ROWS: list[Row] = [
     idle.ROW,
     slow.ROW,
     strategies.ROW,
+    *chaos.ROWS,
 ]
 
 __all__ = ["ROWS", "Row"]

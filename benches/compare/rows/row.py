@@ -66,6 +66,10 @@ class Row:
     backends: tuple[str, ...] = ("",)
     # Part of a quick run.
     quick: bool = False
+    # Backends fail: only run when asked for.
+    chaos: bool = False
+    # Figures that stand for the row in the summary.
+    n_summed_up: int = 1
     # Programs that it cannot do without.
     tools: tuple[str, ...] = ("wrk",)
     # Measurements of `seconds` each that one round of one peer takes.

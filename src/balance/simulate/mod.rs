@@ -13,7 +13,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use report::{Report, ServerReport};
+pub use report::{Report, ServerReport, Table};
 pub use run::{run, run_with};
 
 /// Requests of one simulation; further ones do not arrive.
@@ -87,6 +87,24 @@ pub enum Condition {
     FailsFast(Duration),
     /// It is out of service, and what it has fails.
     Gone,
+}
+
+impl Scenario {
+    /// Four servers with room for a hundred requests each, 10 ms for one on average, of which the last is ten times
+    /// slower from the beginning on: what strategies that look at their backends are for.
+    pub fn with_one_slow(strategy: &'static str) -> Self {
+        let server = Server::new(100, Service::Exponential(Duration::from_millis(10)));
+        Scenario {
+            balance: config::Balance::of(strategy),
+            servers: vec![server; 4],
+            arrivals_per_second: 1000.0,
+            duration: Duration::from_secs(20),
+            n_keys: 0,
+            n_workers: 2,
+            changes: vec![Change { at: Duration::ZERO, server: 3, to: Condition::Slow(10.0) }],
+            seed: 11,
+        }
+    }
 }
 
 impl Server {

@@ -49,6 +49,36 @@ impl Report {
     }
 }
 
+/// Reports beside each other, one a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a>(pub &'a [Report]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+        writeln!(
+            f,
+            "strategy     requests  failed  refused  spread   p50 ms   p99 ms  most at once  keys moved"
+        )?;
+        for report in self.0 {
+            writeln!(
+                f,
+                "{:<12} {:>8}  {:>6}  {:>7}  {:>6.2}  {:>7.2}  {:>7.2}  {:>12}  {:>10}",
+                report.strategy,
+                report.n_requests,
+                report.n_failed,
+                report.n_refused,
+                report.spread(),
+                millis(report.p50),
+                millis(report.p99),
+                report.in_flight_max(),
+                report.n_moved,
+            )?;
+        }
+        Ok(())
+    }
+}
+
 /// The latency that a `part` (0..=1) of `sorted` nanoseconds does not exceed.
 pub(super) fn percentile(sorted: &[u64], part: f64) -> Duration {
     let rank = (sorted.len() as f64 * part).ceil() as usize;

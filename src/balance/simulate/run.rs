@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::report::{Report, ServerReport, percentile};
 use super::{Condition, KEYS_MAX, REQUESTS_MAX, Scenario, Server, Service};
-use crate::backend::{Address, Backend, Member, Members, Outcome, Permit, Tried};
+use crate::backend::{self, Address, Backend, Cause, Member, Members, Outcome, Permit, Tried};
 use crate::balance::{Balance, Hint};
 use crate::hash::mix;
 use crate::rng::Rng;
@@ -259,7 +259,16 @@ impl<'a> World<'a> {
         let change = &self.scenario.changes[index];
         let Some(state) = self.states.get_mut(change.server) else { return };
         state.condition = change.to;
-        self.members[change.server].backend.set_available(change.to != Condition::Gone);
+        let (says, cause) = match change.to {
+            Condition::Gone => (backend::State::Down, Cause::ChecksFailed),
+            _ => (backend::State::Up, Cause::ChecksPassed),
+        };
+        let now = self.epoch + Duration::from_nanos(self.now);
+        let backend = &self.members[change.server].backend;
+        backend.set_checked(says, cause, now);
+        if cause == Cause::ChecksPassed {
+            backend.check_passed(true, now);
+        }
         if change.to == Condition::Gone {
             for number in std::mem::take(&mut state.waiting) {
                 self.fail(number, 0);

@@ -127,6 +127,21 @@ fn with_one_slow_backend_those_that_look_are_twice_as_fast_at_least() {
 }
 
 #[test]
+fn the_comparison_with_one_slow_backend_is_a_line_for_each_strategy() {
+    let names = ["round_robin", "least_conn", "p2c", "peak_ewma"];
+    let reports = names.map(|name| report(&Scenario::with_one_slow(name)));
+    assert_eq!(reports, names.map(|name| report(&one_slow(name, 0))), "what these tests prove");
+    let table = Table(&reports).to_string();
+    let lines: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.len(), 1 + names.len());
+    for ((line, report), name) in lines[1..].iter().zip(&reports).zip(names) {
+        let p99 = format!("{:.2}", report.p99.as_secs_f64() * 1e3);
+        assert_eq!((line.len(), line[0], line[6]), (9, name, &*p99), "{table}");
+    }
+}
+
+#[test]
 fn a_backend_that_vanishes_loses_what_it_has_and_gets_nothing_more() {
     let mut scenario = one_slow("round_robin", 5);
     scenario.changes[0].to = Condition::Gone;

@@ -4,21 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::cli::describe::{self, Facets};
-use crate::config::{Backend, Config, Filter, Listener, Route, Upstream};
+use crate::cli::describe::{self, Keys};
+use crate::config::{Admin, Backend, Config, Filter, Listener, Route, Upstream};
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
-    /// `listener`, `route`, `upstream`, `backend` or `filter`.
+    /// `admin`, `listener`, `route`, `upstream`, `backend` or `filter`.
     pub(super) what: &'static str,
     /// Its name; a backend's is `UPSTREAM/ADDRESS`.
     pub(super) name: String,
     pub(super) kind: Kind,
     /// For a changed one: key, old value, new value; what was not written is empty. None where only what is not
     /// shown differs, such as the text of an answer.
-    pub(super) keys: Vec<(&'static str, String, String)>,
+    pub(super) keys: Vec<Key>,
 }
+
+/// A key, its old and its new value.
+pub(super) type Key = (String, String, String);
 
 /// What happened to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -34,17 +37,24 @@ pub(super) enum Kind {
 /// Everything that differs, by kind of thing, in the order of the new file, removed ones last.
 pub(super) fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
+    compare("admin", &admin(old), &admin(new), describe::admin, &mut changes);
     compare("listener", &listeners(old), &listeners(new), describe::listener, &mut changes);
     let (old_routes, new_routes) = (routes(old), routes(new));
     compare("route", &old_routes, &new_routes, describe::route, &mut changes);
     moved(&old_routes, &new_routes, &mut changes);
     compare("upstream", &upstreams(old), &upstreams(new), describe::upstream, &mut changes);
+    secrets(old, new, &mut changes);
     compare("backend", &backends(old), &backends(new), describe::backend, &mut changes);
     compare("filter", &filters(old), &filters(new), describe::filter, &mut changes);
     changes
 }
 
 type Things<'a, T> = Vec<(String, &'a T)>;
+
+/// There is one.
+fn admin(config: &Config) -> Things<'_, Admin> {
+    vec![("[admin]".to_owned(), &config.admin)]
+}
 
 fn listeners(config: &Config) -> Things<'_, Listener> {
     config.listeners.iter().map(|listener| (listener.name.clone(), listener)).collect()
@@ -75,7 +85,7 @@ fn compare<T: PartialEq>(
     what: &'static str,
     old: &[(String, &T)],
     new: &[(String, &T)],
-    describe: fn(&T) -> Facets,
+    describe: fn(&T) -> Keys,
     changes: &mut Vec<Change>,
 ) {
     let before: BTreeMap<&str, &T> =
@@ -100,17 +110,40 @@ fn compare<T: PartialEq>(
     }
 }
 
-fn differing(old: &Facets, new: &Facets) -> Vec<(&'static str, String, String)> {
-    let value = |facets: &Facets, key| {
-        let found = facets.iter().find(|(known, _)| *known == key);
+fn differing(old: &Keys, new: &Keys) -> Vec<Key> {
+    let value = |keys: &Keys, key: &str| {
+        let found = keys.iter().find(|(known, _)| known == key);
         found.map_or_else(String::new, |(_, value)| value.clone())
     };
-    let mut keys: Vec<&'static str> = old.iter().map(|(key, _)| *key).collect();
-    keys.extend(new.iter().map(|(key, _)| *key).filter(|key| old.iter().all(|(k, _)| k != key)));
+    let mut keys: Vec<&String> = old.iter().map(|(key, _)| key).collect();
+    keys.extend(new.iter().map(|(key, _)| key).filter(|key| old.iter().all(|(k, _)| k != *key)));
     keys.into_iter()
-        .map(|key| (key, value(old, key), value(new, key)))
+        .map(|key| (key.clone(), value(old, key), value(new, key)))
         .filter(|(_, before, after)| before != after)
         .collect()
+}
+
+/// What nobody is shown and that differs all the same: the bytes of keys.
+fn secrets(old: &Config, new: &Config, changes: &mut Vec<Change>) {
+    let key = |upstream: &Upstream| upstream.sticky.as_ref().and_then(|it| it.key.clone());
+    for (name, upstream) in &new.upstreams {
+        let before = old.upstreams.get(name).and_then(key);
+        let (Some(before), Some(after)) = (before, key(upstream)) else { continue };
+        if before == after {
+            continue;
+        }
+        let told = ("sticky.key", "configured", "another one: clients lose their backend once");
+        let told = (told.0.to_owned(), told.1.to_owned(), told.2.to_owned());
+        match changes.iter_mut().find(|it| it.what == "upstream" && it.name == *name) {
+            Some(change) => change.keys.push(told),
+            None => changes.push(Change {
+                what: "upstream",
+                name: name.clone(),
+                kind: Kind::Changed,
+                keys: vec![told],
+            }),
+        }
+    }
 }
 
 /// Routes that both have, in another order: those that stand before one that they stood behind.
@@ -192,6 +225,65 @@ mod tests {
                 "Removed backend u/127.0.0.1:9002",
             ]
         );
+    }
+
+    #[test]
+    fn a_changed_knob_of_resilience_is_told() {
+        let new = OLD
+            .replace(
+                "hosts = [\"a.test\"]",
+                "hosts = [\"a.test\"]\nretry = { attempts = 1, backoff = { max = \"1s\" } }",
+            )
+            .replace(
+                "\"127.0.0.1:9002\"",
+                "{ address = \"127.0.0.1:9002\", slow_start = \"30s\" }",
+            )
+            + "max_pending = 9\nhealth = { kind = \"tcp\" }\npassive = false\nbreaker = { open = \"9s\" }\n\
+               budget = { ratio = 0.5 }\nretry = { per_try = \"9s\" }\n[admin]\nsocket = \"/run/x\"";
+        assert_eq!(
+            told(&new),
+            [
+                "Changed admin [admin] socket:  > /run/x",
+                "Changed route a retry.attempts:  > 1 retry.backoff.max:  > 1s",
+                "Changed upstream u max_pending: off > 9 retry.per_try: off > 9s budget.ratio: 0.2 > 0.5 \
+                 health: off > on passive: on > off passive.failures: 5 >  passive.error_ratio: 0.5 >  \
+                 passive.min_requests: 20 >  passive.window: 10s >  \
+                 passive.count: connect, timeout, reset, 502-504 >  passive.latency_factor: off >  \
+                 passive.stall: auto >  breaker.open: 5s > 9s health.kind:  > tcp health.interval:  > 5s \
+                 health.timeout:  > 2s health.rise:  > 2 health.fall:  > 3",
+                "Changed backend u/127.0.0.1:9002 slow_start: off > 30s",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_changed_default_is_told_of_each_upstream() {
+        let new = format!("{OLD}\n[defaults.retry]\nattempts = 3\n");
+        assert_eq!(told(&new), ["Changed upstream u retry.attempts: 2 > 3"]);
+    }
+
+    #[test]
+    fn other_bytes_of_a_sticky_key_are_told_and_not_shown() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = |name: &str, bytes: &str, rest: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).expect("written");
+            let sticky = format!(
+                "sticky = {{ cookie = \"C\", key = {{ file = {:?} }} }}\n{rest}",
+                path.to_str().expect("UTF-8")
+            );
+            config(&format!("{OLD}{sticky}"))
+        };
+        let old = config("a", "sixteen bytes, or more", "");
+        let again = config("b", "sixteen bytes, or more", "");
+        assert_eq!(changes(&old, &again), []);
+        for rest in ["", "max_pending = 5"] {
+            let changes = changes(&old, &config("c", "quite other bytes than before", rest));
+            assert_eq!(changes.len(), 1, "{changes:?}");
+            let (key, _, new) = changes[0].keys.last().expect("a key");
+            assert_eq!((key.as_str(), changes[0].kind), ("sticky.key", Kind::Changed));
+            assert!(new.contains("another one") && !new.contains("quite"), "{new}");
+        }
     }
 
     #[test]

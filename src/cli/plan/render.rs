@@ -17,12 +17,13 @@ pub(super) fn changes(changes: &[Change]) -> String {
         return "nothing changes\n".into();
     }
     let mut text = String::new();
-    for what in ["listener", "route", "upstream", "backend", "filter"] {
+    for what in ["admin", "listener", "route", "upstream", "backend", "filter"] {
         let of_kind: Vec<&Change> = changes.iter().filter(|change| change.what == what).collect();
         if of_kind.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "{what}s");
+        let plural = if what == "admin" { "" } else { "s" };
+        let _ = writeln!(text, "{what}{plural}");
         for change in of_kind.iter().take(CHANGES_SHOWN_MAX) {
             one(change, &mut text);
         }

@@ -8,6 +8,7 @@ use super::report::{Code, Draft};
 use super::schema::Conditions;
 use super::sections::{Everything, WrittenRoute};
 
+mod care;
 mod exposure;
 mod reach;
 mod ties;
@@ -20,6 +21,7 @@ pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
         cx.report(draft.help("write, for example,\n\n[[route]]\nupstream = \"NAME\""));
     }
     unused(cx, all);
+    care::run(cx, all);
     let sound: Vec<_> = all.routes.iter().filter(|written| !written.broken).collect();
     let sound: Vec<_> = sound.into_iter().enumerate().map(Candidate::new).collect();
     let unreachable = reach::run(cx, &sound);

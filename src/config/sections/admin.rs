@@ -1,7 +1,10 @@
 //! `[admin]`.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use super::super::address;
-use super::super::item::Item;
+use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::schema::Admin;
 use super::super::shapes;
@@ -12,8 +15,18 @@ pub(super) fn read(root: &Section<'_>) -> Admin {
     Admin { socket: section.read("socket", socket) }
 }
 
-/// A path; here nothing else could stand, so `unix:` is not needed.
-fn socket(item: Item<'_>) -> Option<std::path::PathBuf> {
-    let text = item.text()?;
-    address::unix(item, text.strip_prefix("unix:").unwrap_or(text))
+/// A path; `unix:` may stand before it, as it does elsewhere.
+fn socket(item: Item<'_>) -> Option<PathBuf> {
+    const HELP: &str = "write socket = \"/run/forebay/admin.sock\"";
+    let Some(text) = item.as_text() else {
+        item.wrong_type("the path of a unix socket", HELP);
+        return None;
+    };
+    let path = text.strip_prefix("unix:").unwrap_or(text);
+    let is_address = path.parse::<SocketAddr>().is_ok() || path.contains("://");
+    if path.is_empty() || is_address || path.parse::<u16>().is_ok() {
+        item.bad(format!("{} is not the path of a unix socket", shown(text)), HELP);
+        return None;
+    }
+    address::unix(item, path)
 }

@@ -30,7 +30,7 @@ mod written;
 
 pub(crate) use balance::{BALANCES, options as balance_options};
 pub(crate) use filter::FILTER_KINDS;
-pub(crate) use resilience::{PROBES, probe_options};
+pub(crate) use resilience::{PROBES, Resilience, probe_options};
 pub(crate) use written::*;
 
 /// The largest limit on bodies.
@@ -57,11 +57,12 @@ pub(crate) fn read(cx: &Cx, root: &Table) -> Config {
             filter::read(&section)
         }),
         tests: tables(&root, "test", &shapes::TEST, |section, index| test::read(&section, index)),
+        defaults,
     };
     check::run(cx, &root, &all);
     mark(cx, &all);
     Config {
-        default_timeouts: defaults.exchange,
+        default_timeouts: all.defaults.exchange,
         global,
         admin,
         log,
@@ -95,10 +96,10 @@ fn mark(cx: &Cx, all: &Everything) {
 }
 
 /// `[defaults.*]`, over what is built in.
-struct Defaults {
-    listener: ListenerTimeouts,
-    exchange: ExchangeTimeouts,
-    resilience: resilience::Resilience,
+pub(crate) struct Defaults {
+    pub(crate) listener: ListenerTimeouts,
+    pub(crate) exchange: ExchangeTimeouts,
+    pub(crate) resilience: Resilience,
 }
 
 impl Defaults {

@@ -11,6 +11,7 @@ type Timeout = Option<Option<Duration>>;
 pub(super) struct Written {
     header: Timeout,
     body_idle: Timeout,
+    tls_handshake: Timeout,
     keepalive: Timeout,
     pub(super) exchange: ExchangeTimeoutOverrides,
 }
@@ -21,6 +22,7 @@ impl Written {
         ListenerTimeouts {
             header: self.header.unwrap_or(defaults.header),
             body_idle: self.body_idle.unwrap_or(defaults.body_idle),
+            tls_handshake: self.tls_handshake.unwrap_or(defaults.tls_handshake),
             keepalive: self.keepalive.unwrap_or(defaults.keepalive),
         }
     }
@@ -32,6 +34,7 @@ pub(super) fn read_all(section: &Section<'_>, path: &str) -> Written {
     Written {
         header: timeout("header"),
         body_idle: timeout("body_idle"),
+        tls_handshake: None,
         keepalive: timeout("keepalive"),
         exchange: read_exchange(section, path),
     }
@@ -53,6 +56,7 @@ pub(super) fn read_exchange(section: &Section<'_>, path: &str) -> ExchangeTimeou
 /// One of them; where it stands is remembered for those who explain what holds.
 fn timeout(section: &Section<'_>, path: &str, key: &str) -> Timeout {
     let item = section.item(key)?;
+    let timeout = item.duration_or_off()?;
     section.cx.mark(format!("{path}.{key}"), item.place());
-    item.duration_or_off()
+    Some(timeout)
 }

@@ -7,7 +7,9 @@ use super::super::defaults::BALANCE;
 use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{Backend, BackendAddress, Balance, Host, Pool, Upstream};
+use super::super::schema::{
+    Backend, BackendAddress, Balance, Host, Pool, Protocol, Upstream, UpstreamTls,
+};
 use super::super::tree::Value;
 use super::super::{address, hosts, shapes, unknown};
 use super::{Defaults, balance, queue, resilience, sticky, timeouts};
@@ -24,8 +26,15 @@ pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Up
         .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     let backends = backends(section);
+    for key in ["sticky", "queue", "max_pending"] {
+        if let Some(item) = section.item(key) {
+            section.cx.mark(format!("upstream.{name}.{key}"), item.place());
+        }
+    }
     let resilience = resilience::upstream(section, name, &defaults.resilience);
     Upstream {
+        protocol: Protocol::Auto,
+        tls: UpstreamTls::default(),
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
         sticky: sticky::read(section),
         queue: queue::read(section, &backends),
@@ -112,13 +121,20 @@ fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
     let backup = section.read("backup", Item::boolean);
     let max_connections =
         section.read("max_connections", |item| item.integer_or("off", 1..=i64::from(u32::MAX - 1)));
-    let slow_start = section.read("slow_start", slow_start);
+    let slow_start = section.read("slow_start", slow_start).flatten();
+    if let Some(item) = section.item("slow_start").filter(|_| slow_start.is_some())
+        && weight == Some(0)
+    {
+        let message = "a backend of weight 0 gets no new requests: nothing starts slowly";
+        let draft = Draft::warning(Code::Suspicious, item.place(), message);
+        section.cx.report(draft.help("remove `slow_start`, or give it a weight of 1 to 1000"));
+    }
     let backend = Backend::at(address::backend(address)?);
     Some(Backend {
         weight: weight.unwrap_or(backend.weight),
         backup: backup.unwrap_or(backend.backup),
         max_connections: max_connections.flatten(),
-        slow_start: slow_start.flatten(),
+        slow_start,
         ..backend
     })
 }

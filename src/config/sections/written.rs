@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::schema::{Filter, Listener, Route, Test, Upstream};
 use super::super::source::Place;
+use super::Defaults;
 
 /// A listener and where its parts stand.
 pub(crate) struct WrittenListener {
@@ -78,4 +79,5 @@ pub(crate) struct Everything {
     pub(crate) upstreams: BTreeMap<String, Written<Upstream>>,
     pub(crate) filters: BTreeMap<String, Written<Filter>>,
     pub(crate) tests: Vec<WrittenTest>,
+    pub(crate) defaults: Defaults,
 }

@@ -9,6 +9,7 @@ mod files;
 mod origins;
 mod reach;
 mod reference;
+mod resilience;
 mod routes;
 mod values;
 

@@ -32,6 +32,7 @@ impl Pump {
             || self.capture.is_on()
             || source.plain().is_none()
             || sink.plain().is_none()
+            || self.keeps(ahead)
         {
             return 0;
         }

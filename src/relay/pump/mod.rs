@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
 use feed::{Capture, Through};
+use replay::Replay;
 
 use super::{BUFFER_BYTES, Buffer, Buffers, Pipe, Pipes};
 use crate::http1::Decoder;
@@ -12,6 +13,7 @@ use crate::net::Stream;
 
 mod bulk;
 mod feed;
+mod replay;
 
 /// Up to this size a run is copied behind the head that is written with it.
 const JOINED_BYTES_MAX: usize = 4 * 1024;
@@ -86,8 +88,7 @@ pub struct Pump {
     copies: bool,
     /// The last read filled the buffer: an endless body that is worth a pipe.
     bulk: bool,
-    /// The whole body, as a run of the buffer, while it may have to be sent again.
-    replay: Option<Range<usize>>,
+    replay: Replay,
     /// Bytes that were read behind the end of the body; at most one buffer.
     pub surplus: Vec<u8>,
     /// Who it waits for when it is pending.
@@ -112,7 +113,7 @@ impl Pump {
         self.decoder = decoder;
         self.encoding = encoding;
         self.data_bytes_max = data_bytes_max;
-        self.replay = Some(0..0);
+        self.replay.start();
         self.data_bytes = 0;
         (self.copies, self.bulk, self.progressed, self.wrote) = (false, false, false, false);
     }
@@ -133,6 +134,7 @@ impl Pump {
         self.decoder = Decoder::Done;
         self.data_bytes = 0;
         (self.through, self.capture) = (None, Capture::Off);
+        self.replay.give_up();
         if self.surplus.capacity() > 0 {
             self.surplus = Vec::new();
         }
@@ -169,7 +171,7 @@ impl Pump {
     ) -> Result<(), PumpError> {
         let spilled = self.out.len();
         let result = self.feed(&buffer, range);
-        self.replay = (self.out.len() == spilled).then(|| self.run.clone());
+        self.replay.run = (self.out.len() == spilled).then(|| self.run.clone());
         self.keep(buffer, resources);
         result
     }
@@ -183,32 +185,6 @@ impl Pump {
         } else {
             write(&mut self.out);
             self.out.extend_from_slice(&spilled);
-        }
-    }
-
-    /// Whether everything taken from the source so far can be sent again from memory.
-    pub fn can_replay(&self) -> bool {
-        self.replay.is_some()
-    }
-
-    /// Whether not one byte has reached the sink since the start or the last replay.
-    pub fn wrote_nothing(&self) -> bool {
-        !self.wrote
-    }
-
-    /// Starts over, with an empty `out`.
-    pub fn replay(&mut self) {
-        self.out.clear();
-        self.out_at = 0;
-        self.run = self.replay.clone().unwrap_or_default();
-        self.wrote = false;
-    }
-
-    /// The peer answered: nothing will be sent again.
-    pub fn commit(&mut self, resources: Resources<'_>) {
-        self.replay = None;
-        if self.run.is_empty() {
-            self.give_buffer_back(resources);
         }
     }
 
@@ -228,10 +204,11 @@ impl Pump {
             if self.decoder.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            // A body that has begun is not kept in memory while the rest of it is waited for; one that has
-            // not needs none, and its head can be sent again until it begins.
+            // The buffer is not kept while the rest of a body is waited for; one that has not begun needs none,
+            // and its head can be sent again until it begins.
+            self.move_to_kept();
             if self.buffer.is_some() {
-                self.replay = None;
+                self.replay.run = None;
                 self.give_buffer_back(resources);
             }
             self.waiting = Waiting::Source;
@@ -257,7 +234,7 @@ impl Pump {
     ) -> Poll<Result<(), PumpError>> {
         self.waiting = Waiting::Sink;
         ready!(self.poll_write_pending(cx, sink)).map_err(PumpError::Sink)?;
-        if self.replay.is_none() {
+        if self.replay.run.is_none() {
             self.give_buffer_back(resources);
         }
         ready!(self.poll_drain_pipe(cx, sink, resources)).map_err(PumpError::Sink)?;
@@ -324,7 +301,9 @@ impl Pump {
             Poll::Ready(Ok(0)) => self.end_of_source(),
             Poll::Ready(Ok(n)) => {
                 self.bulk = n == BUFFER_BYTES;
-                self.feed(&buffer, 0..n)
+                let fed = self.feed(&buffer, 0..n);
+                self.append_to_kept(&buffer);
+                fed
             }
             Poll::Ready(Err(error)) => Err(PumpError::Source(error)),
             Poll::Pending => {
@@ -337,7 +316,7 @@ impl Pump {
     }
 
     fn count(&mut self, data_bytes: u64) -> Result<(), PumpError> {
-        self.replay = None;
+        self.replay.run = None;
         self.data_bytes += data_bytes;
         self.progressed = true;
         if self.data_bytes > self.data_bytes_max { Err(PumpError::TooLong) } else { Ok(()) }

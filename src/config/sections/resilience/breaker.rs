@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::super::item::Item;
 use super::super::super::schema::Breaker;
+use super::super::super::units::show_duration;
 use super::Part;
 
 const OPEN_MIN: Duration = Duration::from_millis(100);
@@ -18,5 +19,16 @@ pub(super) fn read(part: &Part<'_>, mut breaker: Breaker) -> Breaker {
     part.set("probes", &mut breaker.probes, |item| item.integer(1..=PROBES_MAX));
     part.set("max_ejected", &mut breaker.max_ejected, Item::share);
     part.set("fail_open", &mut breaker.fail_open, Item::boolean);
-    breaker
+    opens_within_bounds(part, breaker)
+}
+
+/// `open` is where it begins and `max_open` where it ends.
+fn opens_within_bounds(part: &Part<'_>, breaker: Breaker) -> Breaker {
+    let written = part.section.item("open").or(part.section.item("max_open"));
+    let Some(item) = written.filter(|_| breaker.open > breaker.max_open) else { return breaker };
+    let (open, max_open) = (show_duration(breaker.open), show_duration(breaker.max_open));
+    let message = format!("`open` ({open}) is longer than `max_open` ({max_open})");
+    let help = format!("write max_open = \"{open}\" or more; it is \"5m\" unless written");
+    item.bad(message, help);
+    Breaker { max_open: breaker.open, ..breaker }
 }

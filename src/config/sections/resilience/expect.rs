@@ -1,6 +1,8 @@
 //! `health.expect`: what a probe has to be answered.
 
-use super::super::super::item::Item;
+use std::ops::RangeInclusive;
+
+use super::super::super::item::{Item, shown};
 use super::super::super::schema::{HealthExpect, Statuses};
 use super::super::super::shapes::Shape;
 use super::super::super::tree::Value;
@@ -62,19 +64,24 @@ fn statuses(item: Item<'_>) -> Option<Statuses> {
 }
 
 /// `200-399`, `200`, or several with commas.
-fn parse(text: &str) -> Result<Vec<std::ops::RangeInclusive<u16>>, String> {
-    let status = |text: &str| {
-        let status = text.trim().parse::<u16>().ok().filter(|status| (100..600).contains(status));
-        status.ok_or_else(|| format!("`{}` is not a status", text.trim()))
+fn parse(text: &str) -> Result<Vec<RangeInclusive<u16>>, String> {
+    text.split(',').map(|part| range(part.trim(), 100..=599)).collect()
+}
+
+/// `200-399` or `200`, all of it in `bounds`; or what is wrong with it.
+pub(super) fn range(
+    text: &str,
+    bounds: RangeInclusive<u16>,
+) -> Result<RangeInclusive<u16>, String> {
+    let status = |text: &str| match text.trim().parse::<u16>() {
+        Ok(status) if bounds.contains(&status) => Ok(status),
+        Ok(status) => Err(format!("{status} is out of range")),
+        Err(_) => Err(format!("{} is not a status", shown(text.trim()))),
     };
-    text.split(',')
-        .map(|part| {
-            let (from, to) = part.split_once('-').unwrap_or((part, part));
-            let (from, to) = (status(from)?, status(to)?);
-            match from <= to {
-                true => Ok(from..=to),
-                false => Err(format!("`{}` has no status in it", part.trim())),
-            }
-        })
-        .collect()
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let (from, to) = (status(from)?, status(to)?);
+    match from <= to {
+        true => Ok(from..=to),
+        false => Err(format!("`{text}` runs backwards")),
+    }
 }

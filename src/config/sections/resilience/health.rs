@@ -75,6 +75,7 @@ fn read(part: &Part<'_>, mut health: Health, expect: &'static Shape) -> Health {
     part.set("rise", &mut health.rise, |item| item.integer(1..=COUNT_MAX));
     part.set("fall", &mut health.fall, |item| item.integer(1..=COUNT_MAX));
     refuse_foreign_options(part, health.kind);
+    refuse_body_of_head(part, &health);
     without_foreign_options(health)
 }
 
@@ -90,6 +91,16 @@ fn refuse_foreign_options(part: &Part<'_>, kind: &str) {
         let help = format!("remove `{key}`, or write kind = \"http\"");
         let draft = Draft::error(Code::Misplaced, entry.key_place, message);
         part.section.cx.report(draft.help(help));
+    }
+}
+
+/// No body answers HEAD.
+fn refuse_body_of_head(part: &Part<'_>, health: &Health) {
+    let body = health.expect.body_contains.is_some() && health.method == "HEAD";
+    let method = part.section.item("method").or(part.section.item("expect"));
+    if let Some(item) = method.filter(|_| body) {
+        let help = "write method = \"GET\", or remove `body_contains`";
+        item.bad("nothing answers HEAD with the body that `body_contains` looks for", help);
     }
 }
 

@@ -14,18 +14,18 @@ mod expect;
 mod health;
 mod passive;
 mod retry;
+mod shorthand;
 
 pub(crate) use health::{PROBES, options as probe_options};
 
 /// What holds for an upstream, or for those that write nothing.
-#[derive(Clone)]
-pub(super) struct Resilience {
-    pub(super) retry: Retry,
-    pub(super) budget: Budget,
+pub(crate) struct Resilience {
+    pub(crate) retry: Retry,
+    pub(crate) budget: Budget,
     /// Under `[defaults]` the settings of those that switch it on.
-    pub(super) health: Option<Health>,
-    pub(super) passive: Option<Passive>,
-    pub(super) breaker: Option<Breaker>,
+    pub(crate) health: Option<Health>,
+    pub(crate) passive: Option<Passive>,
+    pub(crate) breaker: Option<Breaker>,
 }
 
 /// `[defaults]`, over what is built in.
@@ -104,6 +104,10 @@ impl<'a> Part<'a> {
         key: &'static str,
         shape: &'static Shape,
     ) -> Option<Self> {
+        let item = section.item(key)?;
+        if !matches!(item.node.value, Value::Table(_)) && shorthand::explain(item) {
+            return None;
+        }
         let section = section.child(key, shape)?;
         Some(Part { section, path: format!("{path}.{key}") })
     }
@@ -113,11 +117,12 @@ impl<'a> Part<'a> {
         Part::of(&self.section, &self.path, key, shape)
     }
 
-    /// The value under `key` through `read`; where it stands is remembered.
+    /// The value under `key` through `read`; where it stands is remembered, if it is right.
     fn read<T>(&self, key: &str, read: impl FnOnce(Item<'a>) -> Option<T>) -> Option<T> {
         let item = self.section.item(key)?;
+        let value = read(item)?;
         self.section.cx.mark(format!("{}.{key}", self.path), item.place());
-        read(item)
+        Some(value)
     }
 
     /// As [`Part::read`], over what `target` holds.
@@ -150,7 +155,7 @@ impl<'a> Switch<'a> {
         match &item.node.value {
             Value::Boolean(true) => Switch::On,
             Value::Boolean(false) => Switch::Off,
-            Value::String { .. } => match item.boolean() {
+            Value::String { text, .. } if is_switch(text) => match item.boolean() {
                 Some(true) => Switch::On,
                 Some(false) => Switch::Off,
                 None => Switch::Inherited,
@@ -173,4 +178,9 @@ impl<'a> Switch<'a> {
             Switch::Table(part) => Some(read(&part, inherited.unwrap_or_default())),
         }
     }
+}
+
+/// Whether this is a boolean, or meant as one.
+fn is_switch(text: &str) -> bool {
+    ["true", "yes", "on", "false", "no", "off"].contains(&text)
 }

@@ -144,7 +144,7 @@ fn nothing_is_sent(section: &Section<'_>, action: Option<&Action>) {
         Some(Action::Respond(_)) => "answers by itself",
         _ => return,
     };
-    for key in ["rewrite", "mirror"] {
+    for key in ["rewrite", "mirror", "retry"] {
         let Some(entry) = section.table.find(key) else { continue };
         let message = format!("a route that {does} sends nothing on: `{key}` has nothing to do");
         let draft = Draft::error(Code::Misplaced, entry.key_place, message);

@@ -1,10 +1,19 @@
 //! Keys that stand elsewhere, or are called otherwise, than where people look for them first. `unknown` asks here
 //! before it guesses.
 
+mod resilience;
+
+use resilience::BY_LAST;
+
 /// Help for a key that `table` (a shape's name) has under another name or that stands elsewhere.
-pub(crate) fn help(table: &str, key: &str) -> Option<&'static str> {
+pub(crate) fn help(table: &str, key: &str) -> Option<String> {
     let here = MISPLACED.iter().find(|(place, name, _)| *place == table && *name == key);
-    here.map(|(.., help)| *help)
+    let last = || {
+        let last = table.rsplit('.').next()?;
+        BY_LAST.iter().find(|(place, name, _)| *place == last && *name == key)
+    };
+    let known = here.or_else(last).map(|(.., help)| (*help).to_owned());
+    known.or_else(|| resilience::help(table, key))
 }
 
 /// Our own keys (or near ones) in a table where they do not stand.
@@ -12,6 +21,43 @@ const MISPLACED: &[(&str, &str, &str)] = &[
     ("", "upstreams", "each upstream is a table of its own: [upstream.NAME]"),
     ("", "timeouts", "timeouts for everything are [defaults.timeouts]"),
     ("", "retry", "retries for everything are [defaults.retry]"),
+    ("", "budget", "for everything write [defaults.budget]"),
+    (
+        "",
+        "health",
+        "the settings of checks are [defaults.health]; health = true on an upstream switches them on",
+    ),
+    ("", "passive", "for everything write [defaults.passive]"),
+    ("", "breaker", "for everything write [defaults.breaker]"),
+    ("", "socket", "`socket` stands in [admin]"),
+    ("admin", "bind", "write socket = \"/run/forebay/admin.sock\""),
+    ("admin", "path", "write socket = \"/run/forebay/admin.sock\""),
+    ("admin", "address", "write socket = \"/run/forebay/admin.sock\""),
+    (
+        "admin",
+        "port",
+        "the command line talks to a unix socket: socket = \"/run/forebay/admin.sock\"",
+    ),
+    (
+        "listener",
+        "retry",
+        "`retry` stands on a [[route]] or an upstream; for everything write [defaults.retry]",
+    ),
+    ("route", "budget", "`budget` stands on the upstream that the route leads to"),
+    ("route", "health", "`health` stands on the upstream that the route leads to"),
+    ("route", "passive", "`passive` stands on the upstream that the route leads to"),
+    ("route", "breaker", "`breaker` stands on the upstream that the route leads to"),
+    ("route", "max_pending", "`max_pending` stands on the upstream that the route leads to"),
+    (
+        "upstream.NAME",
+        "slow_start",
+        "it belongs to a backend: backends = [{ address = \"10.0.0.11:8080\", slow_start = \"30s\" }]",
+    ),
+    (
+        "upstream.NAME",
+        "max_connections",
+        "it belongs to a backend: backends = [{ address = \"10.0.0.11:8080\", max_connections = 200 }]",
+    ),
     ("", "workers", "`workers` stands in [global]"),
     ("", "watch", "`watch` stands in [reload]"),
     ("", "request_id", "`request_id` stands in [telemetry]"),

@@ -4,16 +4,27 @@
 use std::time::Duration;
 
 use crate::config::{
-    Action, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides, FieldCondition,
-    Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern, Rewrite, Route,
-    SplitBy, Sticky, Template, Upstream, ValuePattern,
+    Action, Admin, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides,
+    FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern,
+    Rewrite, Route, SplitBy, Sticky, Template, Upstream, ValuePattern,
 };
+
+mod resilience;
+
+pub(super) use resilience::tables as resilience;
 
 /// Keys with their values, those that were not written left out.
 pub(super) type Facets = Vec<(&'static str, String)>;
 
+/// As [`Facets`], with keys of tables: `retry.attempts`.
+pub(super) type Keys = Vec<(String, String)>;
+
+fn owned(facets: Facets) -> Keys {
+    facets.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 /// A route.
-pub(super) fn route(route: &Route) -> Facets {
+pub(super) fn route(route: &Route) -> Keys {
     let mut facets = Facets::new();
     let mut add = |key, value: String| {
         if !value.is_empty() {
@@ -33,11 +44,13 @@ pub(super) fn route(route: &Route) -> Facets {
     if let Some(mirror) = &route.mirror {
         add("mirror", format!("{} % to {}", mirror.percent, mirror.upstream));
     }
-    facets
+    let mut keys = owned(facets);
+    keys.extend(resilience::overrides(&route.retry));
+    keys
 }
 
 /// A listener.
-pub(super) fn listener(listener: &Listener) -> Facets {
+pub(super) fn listener(listener: &Listener) -> Keys {
     let binds: Vec<String> = listener.binds.iter().map(bind).collect();
     let limits = &listener.limits;
     let off_or = |max: Option<usize>| max.map_or("off".to_owned(), |max| max.to_string());
@@ -45,7 +58,7 @@ pub(super) fn listener(listener: &Listener) -> Facets {
         ForwardPath::Normalized => "normalized",
         ForwardPath::Original => "original",
     };
-    vec![
+    owned(vec![
         ("bind", binds.join(", ")),
         ("backlog", listener.backlog.to_string()),
         (
@@ -73,11 +86,24 @@ pub(super) fn listener(listener: &Listener) -> Facets {
             .trim_end_matches(", ")
             .to_owned(),
         ),
+    ])
+}
+
+/// Where an upstream has requests wait, and for whom it has a place.
+pub(super) fn upstream_waits(upstream: &Upstream) -> Facets {
+    let queue = upstream.queue.map_or("off".to_owned(), |queue| {
+        format!("max {}, timeout {}", queue.max, timeout(queue.timeout))
+    });
+    let max_pending = upstream.max_pending.map_or("off".to_owned(), |max| max.to_string());
+    vec![
+        ("sticky", upstream.sticky.as_ref().map_or("off".to_owned(), sticky)),
+        ("queue", queue),
+        ("max_pending", max_pending),
     ]
 }
 
 /// An upstream, without its backends.
-pub(super) fn upstream(upstream: &Upstream) -> Facets {
+pub(super) fn upstream(upstream: &Upstream) -> Keys {
     let pool = &upstream.pool;
     let host = match &upstream.host {
         Host::Preserve => "preserve",
@@ -85,13 +111,9 @@ pub(super) fn upstream(upstream: &Upstream) -> Facets {
         Host::Literal(host) => host,
     };
     let max_requests = pool.max_requests.map_or("off".to_owned(), |max| max.to_string());
-    let queue = upstream.queue.map_or("off".to_owned(), |queue| {
-        format!("max {}, timeout {}", queue.max, timeout(queue.timeout))
-    });
-    vec![
-        ("balance", upstream.balance.to_string()),
-        ("sticky", upstream.sticky.as_ref().map_or("off".to_owned(), sticky)),
-        ("queue", queue),
+    let mut facets = vec![("balance", upstream.balance.to_string())];
+    facets.extend(upstream_waits(upstream));
+    facets.extend([
         ("host", host.to_owned()),
         (
             "pool",
@@ -103,7 +125,10 @@ pub(super) fn upstream(upstream: &Upstream) -> Facets {
             ),
         ),
         ("timeouts", timeouts(&upstream.timeouts)),
-    ]
+    ]);
+    let mut keys = owned(facets);
+    keys.extend(resilience::upstream(upstream));
+    keys
 }
 
 /// Everything but the key.
@@ -113,22 +138,30 @@ fn sticky(sticky: &Sticky) -> String {
 }
 
 /// A filter.
-pub(super) fn filter(filter: &Filter) -> Facets {
+pub(super) fn filter(filter: &Filter) -> Keys {
     match filter {
-        Filter::Headers(headers) => {
-            vec![("request", edits(&headers.request)), ("response", edits(&headers.response))]
-        }
+        Filter::Headers(headers) => owned(vec![
+            ("request", edits(&headers.request)),
+            ("response", edits(&headers.response)),
+        ]),
     }
 }
 
 /// A backend, without its address.
-pub(super) fn backend(backend: &Backend) -> Facets {
+pub(super) fn backend(backend: &Backend) -> Keys {
     let max_connections = backend.max_connections.map_or("off".to_owned(), |max| max.to_string());
-    vec![
+    owned(vec![
         ("weight", backend.weight.to_string()),
         ("backup", backend.backup.to_string()),
         ("max_connections", max_connections),
-    ]
+        ("slow_start", timeout(backend.slow_start)),
+    ])
+}
+
+/// `[admin]`.
+pub(super) fn admin(admin: &Admin) -> Keys {
+    let socket = admin.socket.as_ref().map(|path| path.display().to_string());
+    owned(vec![("socket", socket.unwrap_or_default())])
 }
 
 /// A backend's address as it is configured.

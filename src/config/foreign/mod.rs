@@ -1,10 +1,13 @@
 //! What other proxies call things: who comes from nginx, HAProxy, Envoy,
 //! Traefik or Caddy is told our name for it.
 
+mod resilience;
+
 /// Help for a key that is not ours, in any table; `None` if nobody we know uses it.
 pub(crate) fn help(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    let foreign = FOREIGN.iter().find(|(names, _)| names.contains(&key.as_str()));
+    let mut all = FOREIGN.iter().chain(resilience::FOREIGN);
+    let foreign = all.find(|(names, _)| names.contains(&key.as_str()));
     foreign.map(|(_, help)| *help)
 }
 
@@ -27,8 +30,6 @@ pub(crate) fn strategy(name: &str) -> Option<&'static str> {
 /// Names of other proxies, in lower case with `_` for `-`.
 const FOREIGN: &[(&[&str], &str)] = &[
     // nginx
-    (&["max_fails"], "here: passive = { failures = 5 } on the upstream, once a version has it"),
-    (&["fail_timeout"], "here: breaker = { open = \"5s\" } on the upstream, once a version has it"),
     (
         &["proxy_pass", "fastcgi_pass", "grpc_pass"],
         "here: upstream = \"NAME\" on a [[route]], and [upstream.NAME] with its backends",
@@ -146,10 +147,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
         ],
         "here: a [filter.NAME] with headers = { request = { set = { … } }, response = { … } }, named in `filters` of the route",
     ),
-    (
-        &["proxy_next_upstream", "retries", "option_redispatch", "num_retries"],
-        "here: retry = { attempts = 2 }, once a version has it",
-    ),
     (&["least_conn", "leastconn", "ip_hash", "random"], "here: balance = \"NAME\" on the upstream"),
     (
         &["ssl", "ssl_certificate", "crt", "certificate", "certificates"],
@@ -202,18 +199,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "here: a [[route]] with hosts = […] and match = { … }",
     ),
     (&["option", "mode"], "here: protocol = \"http\" on a [[listener]]"),
-    (
-        &[
-            "check",
-            "inter",
-            "option_httpchk",
-            "health_check",
-            "health_checks",
-            "healthcheck",
-            "health_uri",
-        ],
-        "here: health = { path = \"/healthz\" } on the upstream, once a version has it",
-    ),
     (
         &["stick_table", "cookie_name", "sticky_cookie"],
         "here: sticky = { cookie = \"NAME\" } on the upstream",
@@ -274,14 +259,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "here: hosts = [\"shop.example\"] on a [[route]]",
     ),
     (&["order", "rank"], "here: priority = 1 on the route; the higher one wins"),
-    (
-        &["outlier_detection"],
-        "here: passive = { … } and breaker = { … } on the upstream, once a version has it",
-    ),
-    (
-        &["circuit_breakers", "circuitbreaker"],
-        "here: breaker = { … } on the upstream, once a version has it",
-    ),
     (
         &["socket_address", "bind_address", "addr", "binds"],
         "here: bind = \"0.0.0.0:8080\" in a [[listener]]",

@@ -1,7 +1,5 @@
 //! `forebay explain FILE METHOD URL`: where a request goes and why, without a socket.
 
-use serde_json::{Value, json};
-
 use super::describe;
 use super::{ExplainArguments, Outcome, complain, load, print};
 use crate::admit::status;
@@ -14,8 +12,8 @@ use crate::snapshot::compile_offline;
 /// Other routes that are listed for people; JSON has [`OTHERS_MAX`].
 const OTHERS_SHOWN_MAX: usize = 15;
 
-/// Other routes in JSON.
-const OTHERS_MAX: usize = 1000;
+mod around;
+mod json;
 
 pub(super) fn explain(arguments: &ExplainArguments) -> Outcome {
     let config = match load(&arguments.file) {
@@ -35,7 +33,7 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Outcome {
         });
     match explanation {
         Ok(explanation) if arguments.json => {
-            print(&format!("{:#}\n", as_json(&config, &explanation)));
+            print(&format!("{:#}\n", json::as_json(&config, &explanation)));
             Outcome::Good
         }
         Ok(explanation) => {
@@ -107,13 +105,37 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
     if !explained.timeouts.is_empty() && outcome.head.is_some() {
         let lines: Vec<String> = explained.timeouts.iter().map(timeout).collect();
         sheet.lines("timeouts", lines.iter().map(String::as_str));
-        sheet.lines("retries", [RETRIES.replace("{}", &REFUSALS_MAX.to_string()).as_str()]);
+        resilience(config, explained, &mut sheet);
     }
     others(config, explained, &mut sheet);
     sheet.0
 }
 
-const RETRIES: &str = "a request of which no byte was processed: on up to {} backends  (built in)";
+/// The knobs that hold for the first of the targets.
+fn knobs(config: &Config, explained: &Explanation) -> Vec<around::Knob> {
+    let outcome = &explained.outcome;
+    let route = config.routes.iter().find(|route| Some(&route.name) == outcome.route.as_ref());
+    match route.zip(outcome.targets.first()) {
+        Some((route, target)) => around::knobs(config, route, &target.upstream),
+        None => Vec::new(),
+    }
+}
+
+fn resilience(config: &Config, explained: &Explanation, sheet: &mut Sheet) {
+    let Some(target) = explained.outcome.targets.first() else { return };
+    let Some(upstream) = config.upstreams.get(&target.upstream) else { return };
+    let unprocessed = UNPROCESSED.replace("{}", &REFUSALS_MAX.to_string());
+    for (title, mut lines) in around::as_text(&knobs(config, explained), upstream, &target.upstream)
+    {
+        if title == "retry" {
+            lines.push(unprocessed.clone());
+        }
+        sheet.lines(&title, lines.iter().map(String::as_str));
+    }
+}
+
+const UNPROCESSED: &str =
+    "if no byte was processed: on up to {} backends, whatever the method  (built in)";
 
 fn timeout(timeout: &Timeout) -> String {
     let value = describe::timeout(timeout.value);
@@ -262,80 +284,4 @@ fn others(config: &Config, explained: &Explanation, sheet: &mut Sheet) {
         shown.push(format!("… and {more} more"));
     }
     sheet.lines("other routes", shown.iter().map(String::as_str));
-}
-
-fn as_json(config: &Config, explained: &Explanation) -> Value {
-    let outcome = &explained.outcome;
-    let place = |kind: &str, name: &str| config.places.get(&format!("{kind}.{name}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let others: Vec<Value> = explained
-        .verdicts
-        .iter()
-        .filter(|(_, verdict)| *verdict != Verdict::Wins)
-        .take(OTHERS_MAX)
-        .map(|(route, verdict)| {
-            let name = &config.routes[*route].name;
-            let why = reason(config, *route, verdict);
-            json!({ "route": name, "verdict": verdict_name(verdict), "why": why, "place": place("route", name) })
-        })
-        .collect();
-    let targets: Vec<Value> = outcome
-        .targets
-        .iter()
-        .map(|target| {
-            let written = config.upstreams.get(&target.upstream);
-            let backends: Vec<String> = written
-                .map(|written| written.backends.iter().map(describe::backend_address).collect())
-                .unwrap_or_default();
-            json!({
-                "upstream": target.upstream,
-                "percent": target.percent,
-                "balance": written.map(|written| written.balance.strategy),
-                "backends": backends,
-                "place": place("upstream", &target.upstream),
-            })
-        })
-        .collect();
-    let timeouts: Vec<Value> = explained
-        .timeouts
-        .iter()
-        .map(|timeout| {
-            json!({
-                "key": timeout.key,
-                "value": describe::timeout(timeout.value),
-                "from": source(timeout),
-                "place": timeout.place,
-            })
-        })
-        .collect();
-    json!({
-        "listener": { "name": outcome.listener, "place": place("listener", &outcome.listener) },
-        "client": outcome.client,
-        "host": outcome.host,
-        "path": outcome.path,
-        "route": outcome.route,
-        "place": outcome.route.as_ref().and_then(|route| place("route", route)),
-        "filters": outcome.filters,
-        "undecided_filters": outcome.undecided,
-        "refused": outcome.refused.map(|reason| json!({ "status": status(reason), "reason": reason.token() })),
-        "targets": targets,
-        "head": outcome.head.as_deref().map(text),
-        "answer": outcome.answer.as_ref().map(|answer| json!({
-            "status": answer.status, "headers": answer.headers, "body": text(&answer.body),
-        })),
-        "timeouts": timeouts,
-        "retries": { "refusals_max": REFUSALS_MAX },
-        "others": others,
-        "other_listeners": explained.elsewhere.iter().take(OTHERS_MAX).map(|route| &config.routes[*route].name).collect::<Vec<_>>(),
-    })
-}
-
-fn verdict_name(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Wins => "wins",
-        Verdict::Outranked { .. } => "outranked",
-        Verdict::Condition(_) => "condition",
-        Verdict::PathDiffers => "path",
-        Verdict::HostDiffers => "host",
-    }
 }

@@ -1,0 +1,174 @@
+//! One try of a request at one backend: connect, send, and whatever comes of it. Called by `forward` and `again`.
+
+use std::future::{Future, poll_fn};
+use std::ops::Range;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use super::await_head::{Head, Wait};
+use super::connection::Connection;
+use super::exchange::Exchange;
+use super::expiry::{timeouts, total_deadline};
+use super::hold::Hold;
+use super::race;
+use super::retry::Origin;
+use super::timer::earlier;
+use crate::admit;
+use crate::backend::{Backend, Permit};
+use crate::error::Reason;
+use crate::http1::ResponseFacts;
+use crate::net::{self, Channel, Stream};
+use crate::pool;
+use crate::relay::Buffer;
+
+/// The final response head, which is in `exchange.response`, and the connection it came on.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) connection: pool::Connection,
+    pub(super) facts: ResponseFacts,
+    /// What was read along with the head, in `range`.
+    pub(super) buffer: Buffer,
+    pub(super) range: Range<usize>,
+}
+
+/// A try without a response head.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) reason: Reason,
+    /// `None`: there was no connection.
+    pub(super) origin: Option<Origin>,
+    /// It has not failed: it is to be raced, and its answer may still come on this.
+    pub(super) waiting: Option<pool::Connection>,
+}
+
+/// What connecting came to.
+enum Dialled {
+    Connection(pool::Connection),
+    /// The try that is raced was answered meanwhile.
+    Overtaken(Head),
+}
+
+impl Connection {
+    /// Sends the request to the permit's backend and waits for the final response head (or a 101). Interim responses
+    /// go to the client on the way. Afterwards the permit is that of the backend that answered.
+    pub(super) async fn attempt(
+        &mut self,
+        exchange: &mut Exchange,
+        permit: &mut Permit,
+        fresh: bool,
+    ) -> Result<Answered, Failed> {
+        let first_try = exchange.record.attempts == 1 && !exchange.record.queued;
+        let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
+        let pooled = if fresh { None } else { self.worker().pool.take(permit.backend().id, now) };
+        let origin = if pooled.is_some() { Origin::Pool } else { Origin::New };
+        let mut upstream = match pooled {
+            Some(connection) => {
+                self.worker().counters().upstream_reuses.add(1);
+                connection
+            }
+            // Boxed, so that idle connections do not keep room for it.
+            None => match Box::pin(self.connect(exchange, permit.backend())).await {
+                Ok(Dialled::Connection(connection)) => connection,
+                Ok(Dialled::Overtaken(head)) => {
+                    return came_to(exchange, permit, None, Ok(head), None);
+                }
+                Err(reason) => return came_to(exchange, permit, None, Err(reason), None),
+            },
+        };
+        upstream.n_requests += 1;
+        Wait::begin(exchange, now, if origin == Origin::Pool { now } else { upstream.opened });
+        if let Err(reason) = send_head(exchange, permit.backend(), &upstream.stream) {
+            return came_to(exchange, permit, None, Err(reason), Some(origin));
+        }
+        let head = poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream, permit)).await;
+        came_to(exchange, permit, Some(upstream), head, Some(origin))
+    }
+
+    async fn connect(
+        &mut self,
+        exchange: &mut Exchange,
+        backend: &Backend,
+    ) -> Result<Dialled, Reason> {
+        let began = Instant::now();
+        let timeouts = timeouts(exchange);
+        let total = total_deadline(exchange, timeouts.total);
+        let policy = exchange.hold.as_ref().and_then(Hold::policy);
+        let per_try = policy.and_then(|policy| policy.retry.per_try);
+        let connect = earlier(
+            timeouts.connect.map(|connect| began + connect),
+            per_try.map(|per_try| began + per_try),
+        );
+        let deadline = earlier(connect, total);
+        let mut dialling = pin!(net::dial(&backend.address));
+        let dialled = poll_fn(|cx| {
+            if let Poll::Ready(dialled) = dialling.as_mut().poll(cx) {
+                return Poll::Ready(dialled.map(Ok).map_err(|error| {
+                    tracing::debug!(backend = %backend.label, %error, "connect failed");
+                    Reason::ConnectFailed
+                }));
+            }
+            if let Poll::Ready(head) = self.poll_parked(cx, exchange) {
+                return Poll::Ready(Ok(Err(head)));
+            }
+            if exchange.upload.is_read() && self.poll_client_gone(cx) {
+                return Poll::Ready(Err(Reason::ClientGone));
+            }
+            self.timer.poll(cx, deadline).map(|()| {
+                Err(match total.is_some_and(|total| Instant::now() >= total) {
+                    true => Reason::TotalTimeout,
+                    false => Reason::ConnectTimeout,
+                })
+            })
+        });
+        let stream = match dialled.await? {
+            Ok(stream) => stream,
+            Err(head) => return Ok(Dialled::Overtaken(head)),
+        };
+        let opened = Instant::now();
+        exchange.record.connect = Some(opened.saturating_duration_since(began));
+        self.worker().counters().upstream_connects.add(1);
+        Ok(Dialled::Connection(pool::Connection::new(stream, opened)))
+    }
+}
+
+/// What a try on `upstream` came to. Whoever lost a race is dropped here: its connection is closed.
+#[inline]
+pub(super) fn came_to(
+    exchange: &mut Exchange,
+    permit: &mut Permit,
+    upstream: Option<pool::Connection>,
+    head: Result<Head, Reason>,
+    origin: Option<Origin>,
+) -> Result<Answered, Failed> {
+    let (facts, buffer, range) = match head {
+        Ok(head) => head,
+        Err(reason) => {
+            let waiting = upstream.filter(|_| exchange.wait.parks);
+            return Err(Failed { reason, origin, waiting });
+        }
+    };
+    let overtaken =
+        exchange.parked.take().and_then(|parked| race::winner(exchange, permit, *parked));
+    match overtaken.or(upstream) {
+        Some(connection) => Ok(Answered { connection, facts, buffer, range }),
+        None => Err(Failed { reason: Reason::Internal, origin, waiting: None }),
+    }
+}
+
+/// Puts the request's head, with the Host this backend is to see, before its body; or sends it beside that.
+fn send_head(exchange: &mut Exchange, backend: &Backend, stream: &Stream) -> Result<(), Reason> {
+    let request = &exchange.request;
+    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+    let host = upstream.and_then(|upstream| admit::backend_host(request, upstream, backend));
+    if let Some(channel) = stream.channel().and_then(Channel::backend) {
+        channel.request(&request.head, host, request.facts.framing)?;
+        exchange.wait.head_sent = true;
+        return Ok(());
+    }
+    exchange.upload.set_head(|out| {
+        request.head.write_to(host, out);
+        out.extend_from_slice(b"\r\n");
+    });
+    Ok(())
+}
