@@ -59,6 +59,8 @@ reasons! {
     UriLimit => "uri_limit", Client;
     /// The header section exceeds a limit.
     HeaderLimit => "header_limit", Client;
+    /// SNI and Host name different hosts.
+    Misdirected => "misdirected", Client;
     /// No route matches.
     NoRoute => "no_route", Proxy;
     /// A rate or concurrency limit.
@@ -67,6 +69,10 @@ reasons! {
     ConnectFailed => "connect_failed", Backend;
     /// The backend closed or reset the connection before its response head.
     UpstreamReset => "upstream_reset", Backend;
+    /// The backend closed the stream, or was about to close the connection, before it did anything with the request.
+    RefusedStream => "refused_stream", Backend;
+    /// No TLS session with the backend came about.
+    TlsFailed => "tls_failed", Backend;
     /// The backend's response was malformed.
     UpstreamProtocol => "upstream_protocol", Backend;
     /// No eligible backend.
@@ -93,6 +99,8 @@ reasons! {
     ResponseTimeout => "response_timeout", Backend;
     /// The client left before the end.
     ClientGone => "client_gone", Client;
+    /// The client sent more frames than anybody means well with.
+    H2Flood => "h2_flood", Client;
     /// The client stopped reading.
     ClientStalled => "client_stalled", Client;
     /// The tunnel was silent for too long; both ends were closed.

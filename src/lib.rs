@@ -28,7 +28,8 @@
 //! 3 bytes         probe     asking a backend how it is, one file a kind
 //!                 pool      idle connections to backends
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
-//!                 net       sockets: listen, accept, dial, one stream type
+//!                 http2     streams of HTTP/2, by h2, behind the same heads and byte streams as HTTP/1
+//!                 net       sockets: listen, accept, dial; one stream type: in the clear, through TLS, or one of many
 //!                 log       operator events and access lines, one writer thread per target
 //! 2 decisions     message   heads as bytes and an index, edited in place
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
@@ -39,8 +40,7 @@
 //! 1 the text      config    TOML → Config, or every problem with its place
 //! 0 facts         error, hash, metrics, rng
 //! ```
-//! Rooms that are planned have their storey: `discovery` on 3; HTTP/2 will be
-//! hyper's, behind the same [`message`] heads.
+//! Rooms that are planned have their storey: `discovery` on 3.
 //!
 //! # The life of a request
 //! ```text
@@ -96,6 +96,7 @@ pub mod error;
 pub mod filter;
 pub mod hash;
 pub mod http1;
+pub mod http2;
 pub mod log;
 pub mod message;
 pub mod metrics;

@@ -95,7 +95,7 @@ fn remove(
     version: Version,
 ) {
     let id_name = forwarding.request_id.as_bytes();
-    let keep_expect = facts.expectation == Expectation::Continue && version == Version::Http11;
+    let keep_expect = facts.expectation == Expectation::Continue && version != Version::Http10;
     let foreign = match forwarding.client_ip_header {
         ClientIpHeader::XForwardedFor => Known::Forwarded,
         ClientIpHeader::Forwarded => Known::XForwardedFor,
@@ -122,7 +122,7 @@ fn remove(
 /// The protocols to offer the backend; none where the client did not ask properly, or asked for h2c, which
 /// would let requests pass by the router.
 fn upgrade_value(fields: &Fields, facts: &RequestFacts, version: Version) -> Option<Vec<u8>> {
-    if !facts.upgrade || !facts.connection.upgrade || version == Version::Http10 {
+    if !facts.upgrade || !facts.connection.upgrade || version != Version::Http11 {
         return None;
     }
     let value = fields.all(Known::Upgrade).collect::<Vec<_>>().join(&b", "[..]);

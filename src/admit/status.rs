@@ -12,10 +12,15 @@ pub fn status(reason: Reason) -> Option<u16> {
         Reason::BodyLimit => 413,
         Reason::UriLimit => 414,
         Reason::BadExpect => 417,
+        Reason::Misdirected => 421,
         Reason::RateLimited => 429,
         Reason::HeaderLimit => 431,
         Reason::Internal => 500,
-        Reason::ConnectFailed | Reason::UpstreamReset | Reason::UpstreamProtocol => 502,
+        Reason::ConnectFailed
+        | Reason::UpstreamReset
+        | Reason::RefusedStream
+        | Reason::TlsFailed
+        | Reason::UpstreamProtocol => 502,
         Reason::NoBackend | Reason::QueueFull | Reason::QueueTimeout | Reason::PendingLimit => 503,
         Reason::ConnectTimeout
         | Reason::FirstByteTimeout
@@ -26,6 +31,7 @@ pub fn status(reason: Reason) -> Option<u16> {
         | Reason::ResponseTimeout
         | Reason::ClientGone
         | Reason::ClientStalled
+        | Reason::H2Flood
         | Reason::TunnelIdle => return None,
     })
 }

@@ -18,7 +18,7 @@ pub(super) fn check(request: &mut Request, listener: &Listener) -> Result<(), Re
     resolve_authority(&mut request.head, &request.facts, &mut request.host)?;
     normalize_path(request, &listener.path)?;
     let unknown = request.facts.expectation == Expectation::Unknown;
-    if unknown && request.head.version == Version::Http11 {
+    if unknown && request.head.version != Version::Http10 {
         return Err(Reason::BadExpect);
     }
     Ok(())
@@ -31,7 +31,7 @@ fn resolve_authority(
     facts: &RequestFacts,
     scratch: &mut Vec<u8>,
 ) -> Result<(), Reason> {
-    if facts.n_hosts > 1 || (facts.n_hosts == 0 && request.version == Version::Http11) {
+    if facts.n_hosts > 1 || (facts.n_hosts == 0 && request.version != Version::Http10) {
         return Err(Reason::BadRequest);
     }
     match request.target() {

@@ -69,6 +69,7 @@ impl Default for ListenerTimeouts {
         ListenerTimeouts {
             header: Some(Duration::from_secs(10)),
             body_idle: Some(Duration::from_secs(30)),
+            tls_handshake: Some(Duration::from_secs(10)),
             keepalive: Some(Duration::from_secs(75)),
         }
     }

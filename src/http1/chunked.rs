@@ -147,7 +147,11 @@ impl ChunkedDecoder {
             }
             self.trailer.push(*byte);
             if *byte == b'\n' && (self.trailer.len() == 2 || self.trailer.ends_with(b"\r\n\r\n")) {
-                pieces.framing_bytes(&passed_on(&self.trailer)?);
+                let lines = passed_on(&self.trailer)?;
+                if let Some(trailers) = &mut pieces.trailers {
+                    trailers.extend_from_slice(lines.strip_suffix(b"\r\n").unwrap_or(&lines));
+                }
+                pieces.framing_bytes(&lines);
                 self.trailer = Vec::new();
                 self.state = State::Done;
                 return Ok(at + i + 1);

@@ -111,12 +111,14 @@ pub struct Pieces<'a> {
     pub data_bytes: u64,
     /// Where a copy of the data goes, if anybody wants one.
     pub copy: Option<&'a mut Vec<u8>>,
+    /// Where the trailers' lines go that may be passed on, each with its line end, if anybody wants them.
+    pub trailers: Option<&'a mut Vec<u8>>,
 }
 
 impl<'a> Pieces<'a> {
     /// Nothing collected yet.
     pub fn new(input: &'a [u8], spill: &'a mut Vec<u8>, keep_framing: bool) -> Self {
-        Pieces { input, run: 0..0, spill, keep_framing, data_bytes: 0, copy: None }
+        Pieces { input, run: 0..0, spill, keep_framing, data_bytes: 0, copy: None, trailers: None }
     }
 
     /// Body data.

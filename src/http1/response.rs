@@ -81,7 +81,7 @@ pub fn parse_response(
     }
     let framing = framing_of(status, to_head_request, framing.resolve().map_err(|()| Malformed)?);
     let persistent = match version {
-        Version::Http11 => !connection.close,
+        Version::Http11 | Version::Http2 => !connection.close,
         Version::Http10 => connection.keep_alive && !connection.close,
     };
     let keep_alive = persistent && framing != Framing::UntilClose;

@@ -1,5 +1,7 @@
 //! The field section of a head: bytes and an index over them.
 
+use std::ops::Range;
+
 use super::Known;
 
 /// Memory that an empty head keeps.
@@ -91,6 +93,26 @@ impl Fields {
     pub fn iter(&self) -> impl Iterator<Item = (Known, &[u8], &[u8])> {
         let live = self.list.iter().filter(|field| field.live);
         live.map(|field| (field.known, self.name(field), self.value(field)))
+    }
+
+    /// As [`Fields::iter`], with name and value as ranges of [`Fields::bytes`].
+    pub fn ranges(&self) -> impl Iterator<Item = (Known, Range<usize>, Range<usize>)> {
+        let live = self.list.iter().filter(|field| field.live);
+        live.map(|field| {
+            let (name, value) = (field.line_start as usize, field.value_start as usize);
+            let value_end = value + field.value_len as usize;
+            (field.known, name..name + field.name_len as usize, value..value_end)
+        })
+    }
+
+    /// The buffer that everything stands in.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of fields, with those that were removed: a bound for the live ones that costs nothing.
+    pub fn n_indexed(&self) -> usize {
+        self.list.len()
     }
 
     /// The value of the first live field that is `known`.

@@ -12,6 +12,8 @@ pub enum Version {
     /// HTTP/1.1.
     #[default]
     Http11,
+    /// HTTP/2.
+    Http2,
 }
 
 /// A request head: start line and fields over one buffer, edited in place on its way to the backend.
@@ -41,6 +43,17 @@ impl RequestHead {
         self.method = method;
         self.received_target = target.clone();
         self.target = target;
+    }
+
+    /// Starts a head of which only method and target are known.
+    pub(crate) fn compose(&mut self, method: &[u8], target: &[u8], version: Version) {
+        self.fields.clear();
+        self.fields.bytes.extend_from_slice(method);
+        self.fields.bytes.extend_from_slice(target);
+        self.version = version;
+        self.method = 0..method.len();
+        self.target = method.len()..method.len() + target.len();
+        self.received_target = self.target.clone();
     }
 
     /// Forgets everything, keeps the memory.

@@ -23,8 +23,8 @@ impl Accepted {
     /// Registers the socket with the runtime of the calling thread.
     pub fn into_stream(self) -> io::Result<Stream> {
         match self.peer {
-            Peer::Tcp(_) => TcpStream::from_std(self.socket.into()).map(Stream::Tcp),
-            Peer::Unix => UnixStream::from_std(self.socket.into()).map(Stream::Unix),
+            Peer::Tcp(_) => TcpStream::from_std(self.socket.into()).map(Stream::from),
+            Peer::Unix => UnixStream::from_std(self.socket.into()).map(Stream::from),
         }
     }
 }

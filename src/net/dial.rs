@@ -21,8 +21,8 @@ pub async fn dial(address: &Address) -> io::Result<Stream> {
             };
             // Heads and bodies leave in as few writes as possible; Nagle would only delay their tails.
             socket.set_nodelay(true)?;
-            socket.connect(*address).await.map(Stream::Tcp)
+            socket.connect(*address).await.map(Stream::from)
         }
-        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::from),
     }
 }

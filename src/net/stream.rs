@@ -1,14 +1,13 @@
-//! One connected socket, TCP or unix, read and written through a shared reference, so that both
-//! directions of an exchange can be polled without splitting it.
+//! One stream to a client or a backend, in the clear or through TLS, read and written through a shared reference,
+//! so that both directions of an exchange can be polled without splitting it.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags};
-use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
+
+use super::{Channel, Socket, Tls};
 
 /// Who is at the other end of a client connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,66 +18,52 @@ pub enum Peer {
     Unix,
 }
 
-/// A connected stream socket.
+/// A connected stream.
 #[derive(Debug)]
 pub enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A unix stream socket.
-    Unix(UnixStream),
+    /// In the clear.
+    Plain(Socket),
+    /// Through TLS; boxed, since most are not.
+    Tls(Box<Tls>),
+    /// One of many on a connection.
+    Channel(Box<dyn Channel>),
 }
 
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self {
-            Stream::Tcp($stream) => $call,
-            Stream::Unix($stream) => $call,
+            Stream::Plain($stream) => $call,
+            Stream::Tls($stream) => $call,
+            Stream::Channel($stream) => $call,
         }
     };
 }
 
 impl Stream {
     /// Reads what is there without waiting; `WouldBlock` when nothing is. A short read empties the
-    /// socket, so readiness is given back at once and the next call costs no system call.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n_wanted = buffer.len();
-        self.try_io_until_short(Interest::READABLE, n_wanted, || {
-            // Straight to the kernel: the C library's calls are cancellation points and pay for it.
-            let (n, _) = rustix::net::recv(self, &mut *buffer, RecvFlags::empty())?;
-            Ok(n)
-        })
-    }
-
-    /// Writes what fits without waiting.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_io_until_short(Interest::WRITABLE, bytes.len(), || {
-            Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
-        })
-    }
-
-    /// Moves up to `n_wanted` bytes by `call`; when it moves fewer, but some, the socket has nothing more
-    /// to give just now, and readiness is given back in the same step.
+    /// stream, so readiness is given back at once and the next call costs no system call.
     #[inline]
-    fn try_io_until_short(
-        &self,
-        interest: Interest,
-        n_wanted: usize,
-        call: impl FnOnce() -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        let mut short = None;
-        let moved = self.try_io(interest, || match call() {
-            Ok(n) if n > 0 && n < n_wanted => {
-                short = Some(n);
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            result => result,
-        });
-        short.map_or(moved, Ok)
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        each!(self, stream => stream.try_read(buffer))
     }
 
-    /// Writes what fits of `slices` without waiting, in one system call.
+    /// Writes what fits without waiting. What was refused with `WouldBlock` must be what is offered next: TLS may
+    /// have sealed it already.
+    #[inline]
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        each!(self, stream => stream.try_write(bytes))
+    }
+
+    /// As [`Stream::try_write`], for what lies in several places.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        each!(self, stream => stream.try_write_vectored(slices))
+        match self {
+            Stream::Plain(socket) => socket.try_write_vectored(slices),
+            Stream::Tls(tls) => tls.try_write_vectored(slices),
+            Stream::Channel(channel) => {
+                let first = slices.iter().find(|slice| !slice.is_empty());
+                channel.try_write(first.map_or(&[], |first| first))
+            }
+        }
     }
 
     /// Reads into `buffer`; 0 is the end of the stream (or an empty buffer).
@@ -93,7 +78,7 @@ impl Stream {
         }
     }
 
-    /// Writes a prefix of `bytes`.
+    /// Writes a prefix of `bytes`; see [`Stream::try_write`].
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             match self.try_write(bytes) {
@@ -105,7 +90,7 @@ impl Stream {
         }
     }
 
-    /// Writes a prefix of `slices`.
+    /// Writes a prefix of `slices`; see [`Stream::try_write`].
     pub fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,
@@ -122,57 +107,92 @@ impl Stream {
     }
 
     /// Waits until a read may succeed (or fail).
+    #[inline]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_read_ready(cx))
+        each!(self, stream => stream.poll_readable(cx))
     }
 
     /// Waits until a write may succeed (or fail).
+    #[inline]
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_write_ready(cx))
+        each!(self, stream => stream.poll_writable(cx))
     }
 
-    /// Runs a system call on the socket (splice, say) under tokio's readiness: `WouldBlock` from it
-    /// gives readiness back, so that the next `poll_readable`/`poll_writable` waits.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        call: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        each!(self, stream => stream.try_io(interest, call))
+    /// The socket, where nothing lies between it and the bytes: what splice can use.
+    #[inline]
+    pub fn plain(&self) -> Option<&Socket> {
+        match self {
+            Stream::Plain(socket) => Some(socket),
+            Stream::Tls(_) | Stream::Channel(_) => None,
+        }
     }
 
-    /// Whether bytes wait in the socket right now, asked of the kernel, not of the reactor.
+    /// The TLS session, where there is one.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Stream::Tls(tls) => Some(tls),
+            Stream::Plain(_) | Stream::Channel(_) => None,
+        }
+    }
+
+    /// What carries heads beside the bytes, where something does.
+    #[inline]
+    pub fn channel(&self) -> Option<&dyn Channel> {
+        match self {
+            Stream::Channel(channel) => Some(&**channel),
+            Stream::Plain(_) | Stream::Tls(_) => None,
+        }
+    }
+
+    /// Whether bytes wait to be read right now, asked of the kernel, not of the reactor. Of a channel never.
     pub fn has_bytes(&self) -> bool {
-        let mut byte = [0_u8; 1];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        matches!(rustix::net::recv(self, &mut byte, flags), Ok((n, _)) if n > 0)
+        match self {
+            Stream::Plain(socket) => socket.has_bytes(),
+            Stream::Tls(tls) => tls.has_bytes(),
+            Stream::Channel(_) => false,
+        }
     }
 
     /// Whether the peer is gone for good, which can be seen without reading what it left behind. A peer
     /// that only ended its own direction is not.
     pub fn is_reset(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        // Errors and hang-ups are told whether asked for or not.
-        let mut sockets = [PollFd::new(self, PollFlags::empty())];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut sockets, Some(&at_once)).is_ok()
-            && sockets[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+        match self {
+            Stream::Plain(socket) => socket.is_reset(),
+            Stream::Tls(tls) => tls.socket().is_reset(),
+            Stream::Channel(channel) => channel.is_reset(),
+        }
     }
 
-    /// Makes closing the socket a reset, so that the peer cannot take what it got for complete.
+    /// Makes closing the stream a reset, so that the peer cannot take what it got for complete.
     pub fn reset_on_close(&self) {
-        let socket = socket2::SockRef::from(self);
-        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        match self {
+            Stream::Plain(socket) => socket.reset_on_close(),
+            Stream::Tls(tls) => tls.reset_on_close(),
+            Stream::Channel(channel) => channel.reset(),
+        }
     }
 
-    /// Ends the write direction: the peer reads the end of the stream.
+    /// Ends the write direction: the peer reads the end of the stream. A channel's end goes with its bytes.
+    ///
+    /// # Errors
+    /// The socket is no longer connected.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        rustix::net::shutdown(self, rustix::net::Shutdown::Write).map_err(io::Error::from)
+        match self {
+            Stream::Plain(socket) => socket.shutdown_write(),
+            Stream::Tls(tls) => tls.shutdown_write(),
+            Stream::Channel(_) => Ok(()),
+        }
     }
 }
 
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        each!(self, stream => stream.as_fd())
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Stream::Plain(Socket::Tcp(stream))
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Stream::Plain(Socket::Unix(stream))
     }
 }

@@ -14,7 +14,7 @@ const BACKEND: u64 = 7;
 fn connection(n_requests: u64, opened: Instant) -> (Connection, Peer) {
     let (ours, theirs) = Peer::pair().expect("a pair");
     ours.set_nonblocking(true).expect("a mode");
-    let stream = Stream::Unix(tokio::net::UnixStream::from_std(ours).expect("a runtime"));
+    let stream = Stream::from(tokio::net::UnixStream::from_std(ours).expect("a runtime"));
     (Connection { stream, opened, n_requests }, theirs)
 }
 

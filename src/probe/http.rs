@@ -47,7 +47,7 @@ fn is_quiet(stream: &Stream) -> bool {
 }
 
 async fn ask(
-    stream: Stream,
+    mut stream: Stream,
     bytes: &[u8],
     target: &Target,
     line: &mut Line,
@@ -55,13 +55,14 @@ async fn ask(
     line.stage = Stage::Asked;
     let mut sent = 0;
     while sent < bytes.len() {
-        sent += poll_fn(|cx| stream.poll_write(cx, &bytes[sent..]))
-            .await
-            .map_err(ProbeError::Broken)?;
+        // Held alone, since a stream must not be looked at from two threads.
+        let (stream, rest) = (&mut stream, &bytes[sent..]);
+        let written = poll_fn(move |cx| stream.poll_write(cx, rest)).await;
+        sent += written.map_err(ProbeError::Broken)?;
     }
     let expect = &target.options.expect;
     let is_head = target.options.method == "HEAD";
-    let answer = read_answer(&stream, is_head, expect, &mut line.stage).await?;
+    let answer = read_answer(&mut stream, is_head, expect, &mut line.stage).await?;
     judge(&answer, expect)?;
     if answer.can_be_followed {
         line.kept = Some(stream);

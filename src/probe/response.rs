@@ -50,7 +50,7 @@ impl Answer {
 /// # Errors
 /// It is broken, beyond a bound, or its status is not the expected one.
 pub(super) async fn read_answer(
-    stream: &Stream,
+    stream: &mut Stream,
     to_head: bool,
     expect: &HealthExpect,
     stage: &mut Stage,
@@ -67,7 +67,7 @@ pub(super) async fn read_answer(
 
 /// Reads up to the final head; what came behind it is left in `read`.
 async fn read_head(
-    stream: &Stream,
+    stream: &mut Stream,
     to_head: bool,
     read: &mut Vec<u8>,
     head: &mut ResponseHead,
@@ -118,7 +118,7 @@ async fn read_head(
 
 /// Reads the body, which begins with `read`; keeps what is to be searched if that is `wanted`.
 async fn read_body(
-    stream: &Stream,
+    stream: &mut Stream,
     facts: &ResponseFacts,
     mut read: Vec<u8>,
     wanted: bool,
@@ -155,12 +155,13 @@ async fn read_body(
 }
 
 /// Appends what comes next; 0 is the end of the stream.
-async fn read_some(stream: &Stream, read: &mut Vec<u8>) -> std::io::Result<usize> {
+async fn read_some(stream: &mut Stream, read: &mut Vec<u8>) -> std::io::Result<usize> {
     // A peer that sends without a pause must not hold up the thread.
     consume_budget().await;
     let before = read.len();
     read.resize(before + READ_BYTES, 0);
-    let result = poll_fn(|cx| stream.poll_read(cx, &mut read[before..])).await;
+    let rest = &mut read[before..];
+    let result = poll_fn(move |cx| stream.poll_read(cx, rest)).await;
     read.truncate(before + result.as_ref().map_or(0, |n| *n));
     result
 }

@@ -152,7 +152,9 @@ impl Connection {
         let last = Try {
             end: End::of(reason),
             origin: failed.origin,
-            unsent: !replays || exchange.upload.wrote_nothing(),
+            unsent: !replays
+                || reason == Reason::RefusedStream
+                || (exchange.upload.wrote_nothing() && !exchange.wait.head_sent),
             unanswered: exchange.inbox.is_empty(),
             replayable: false,
             replied: false,

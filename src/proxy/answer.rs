@@ -12,7 +12,9 @@ use super::respond::{self, Answer};
 use crate::admit;
 use crate::error::Reason;
 use crate::filter;
+use crate::http1::{Parsed, parse_response};
 use crate::message::Known;
+use crate::net::{Channel, ClientChannel};
 
 impl Connection {
     /// Answers for the backend.
@@ -66,6 +68,11 @@ impl Connection {
         body: &[u8],
         keep_alive: bool,
     ) -> After {
+        if let Some(channel) = self.stream.channel().and_then(Channel::client)
+            && respond(channel, exchange).is_err()
+        {
+            return After::Close;
+        }
         let send_idle = exchange.hold.as_ref().and_then(send_idle);
         let mut deadline = send_idle.map(|send_idle| Instant::now() + send_idle);
         let mut rest = body;
@@ -108,6 +115,16 @@ impl Connection {
         }
         self.timer.poll(cx, deadline).map(|()| false)
     }
+}
+
+/// Sends the head that stands in the client's pending bytes beside them; what is behind it stays.
+fn respond(channel: &dyn ClientChannel, exchange: &mut Exchange) -> Result<(), Reason> {
+    let head_request = exchange.request.head.method() == b"HEAD";
+    let out = &mut exchange.download.out;
+    let parsed = parse_response(out, head_request, &mut exchange.response);
+    let Ok(Parsed::Complete { head_bytes, facts }) = parsed else { return Err(Reason::Internal) };
+    out.drain(..head_bytes);
+    channel.respond(&exchange.response, facts.framing)
 }
 
 /// Up to this size a body is copied behind its head and written with it; a longer one is written from where it is.

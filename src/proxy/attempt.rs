@@ -18,7 +18,7 @@ use crate::admit;
 use crate::backend::{Backend, Permit};
 use crate::error::Reason;
 use crate::http1::ResponseFacts;
-use crate::net;
+use crate::net::{self, Channel, Stream};
 use crate::pool;
 use crate::relay::Buffer;
 
@@ -77,8 +77,10 @@ impl Connection {
             },
         };
         upstream.n_requests += 1;
-        write_head(exchange, permit.backend());
         Wait::begin(exchange, now, if origin == Origin::Pool { now } else { upstream.opened });
+        if let Err(reason) = send_head(exchange, permit.backend(), &upstream.stream) {
+            return came_to(exchange, permit, None, Err(reason), Some(origin));
+        }
         let head = poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream, permit)).await;
         came_to(exchange, permit, Some(upstream), head, Some(origin))
     }
@@ -154,13 +156,19 @@ pub(super) fn came_to(
     }
 }
 
-/// Puts the request's head, with the Host this backend is to see, before its body.
-fn write_head(exchange: &mut Exchange, backend: &Backend) {
+/// Puts the request's head, with the Host this backend is to see, before its body; or sends it beside that.
+fn send_head(exchange: &mut Exchange, backend: &Backend, stream: &Stream) -> Result<(), Reason> {
     let request = &exchange.request;
     let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
     let host = upstream.and_then(|upstream| admit::backend_host(request, upstream, backend));
+    if let Some(channel) = stream.channel().and_then(Channel::backend) {
+        channel.request(&request.head, host, request.facts.framing)?;
+        exchange.wait.head_sent = true;
+        return Ok(());
+    }
     exchange.upload.set_head(|out| {
         request.head.write_to(host, out);
         out.extend_from_slice(b"\r\n");
     });
+    Ok(())
 }

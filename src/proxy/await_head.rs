@@ -1,7 +1,7 @@
 //! Waiting for a response head while the request is still on its way: both peers at once.
 
 use std::ops::Range;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::begin::client_reason;
@@ -17,7 +17,7 @@ use crate::backend::Permit;
 use crate::error::Reason;
 use crate::http1::{Expectation, Parsed, ResponseFacts, parse_response};
 use crate::message::Version;
-use crate::net::Stream;
+use crate::net::{BackendChannel, Channel, Stream};
 use crate::relay::{Buffer, PumpError};
 
 /// Interim responses (1xx) we pass on for one request; a backend that sends more is broken.
@@ -46,6 +46,8 @@ pub(super) struct Wait {
     pub(super) try_until: Option<Instant>,
     /// Interim responses of all tries: the client has them, or may.
     pub(super) n_interims: u32,
+    /// The head went to the backend beside the bytes that the upload counts.
+    pub(super) head_sent: bool,
     /// The permit knows that all was sent.
     pub(super) told: bool,
     /// The answer was looked for once.
@@ -64,7 +66,7 @@ impl Wait {
         let per_try = policy.and_then(|policy| policy.retry.per_try);
         exchange.wait = Wait {
             expecting: exchange.request.facts.expectation == Expectation::Continue
-                && exchange.request.head.version == Version::Http11
+                && exchange.request.head.version != Version::Http10
                 && exchange.upload.data_bytes == 0,
             upload_moved: Some(ready),
             sent: Some(ready),
@@ -194,6 +196,9 @@ impl Connection {
         exchange: &mut Exchange,
         upstream: &Stream,
     ) -> Poll<Result<Head, Reason>> {
+        if let Some(channel) = upstream.channel().and_then(Channel::backend) {
+            return self.poll_channel_head(cx, exchange, channel);
+        }
         // A request that has just left has no answer yet: ask for a wake-up before trying to read.
         if !std::mem::replace(&mut exchange.wait.looked, true)
             && upstream.poll_readable(cx).is_pending()
@@ -220,7 +225,7 @@ impl Connection {
             };
             buffer[..held].copy_from_slice(&exchange.inbox);
             exchange.inbox.clear();
-            match read_heads(exchange, &buffer[..n]) {
+            match read_heads(&self.stream, exchange, &buffer[..n]) {
                 Ok(Some((facts, at))) => return Poll::Ready(Ok((facts, buffer, at..n))),
                 Ok(None) => buffers.put(buffer),
                 Err(reason) => {
@@ -230,11 +235,26 @@ impl Connection {
             }
         }
     }
+
+    /// Heads that come beside the bytes.
+    fn poll_channel_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        channel: &dyn BackendChannel,
+    ) -> Poll<Result<Head, Reason>> {
+        loop {
+            let facts = ready!(channel.poll_response(cx, &mut exchange.response))?;
+            if see_head(&self.stream, exchange, &facts)? {
+                return Poll::Ready(Ok((facts, Buffer::default(), 0..0)));
+            }
+        }
+    }
 }
 
-/// Parses response heads until a final one. Interim ones are written to the client's pending bytes; a part
-/// of a head goes to the exchange's inbox.
+/// Parses response heads until a final one. Interim ones go to the client; a part of a head to the exchange's inbox.
 fn read_heads(
+    client: &Stream,
     exchange: &mut Exchange,
     bytes: &[u8],
 ) -> Result<Option<(ResponseFacts, usize)>, Reason> {
@@ -250,31 +270,44 @@ fn read_heads(
             }
         };
         at += head_bytes;
-        match exchange.response.status {
-            101 if exchange.request.upgrade && exchange.wait.upload_over => {
-                return Ok(Some((facts, at)));
-            }
-            101 => return Err(Reason::UpstreamProtocol),
-            100..=199 => {
-                exchange.wait.n_interims += 1;
-                if exchange.wait.n_interims > INTERIMS_MAX {
-                    return Err(Reason::UpstreamProtocol);
-                }
-                if exchange.response.status == 100 && exchange.wait.expecting {
-                    exchange.wait.expecting = false;
-                    exchange.wait.upload_moved = Some(Instant::now());
-                }
-                // RFC 9110, section 15.2: an HTTP/1.0 client does not know them.
-                if exchange.request.head.version == Version::Http11 {
-                    response_headers::write_interim(
-                        &mut exchange.response,
-                        &facts,
-                        &mut exchange.download.out,
-                    );
-                }
-            }
-            _ => return Ok(Some((facts, at))),
+        if see_head(client, exchange, &facts)? {
+            return Ok(Some((facts, at)));
         }
     }
     Ok(None)
+}
+
+/// Takes note of the response head that was read last. `true`: it is the final one; interim ones go to the client.
+fn see_head(
+    client: &Stream,
+    exchange: &mut Exchange,
+    facts: &ResponseFacts,
+) -> Result<bool, Reason> {
+    match exchange.response.status {
+        101 if exchange.request.upgrade && exchange.wait.upload_over => return Ok(true),
+        101 => return Err(Reason::UpstreamProtocol),
+        100..=199 => {}
+        _ => return Ok(true),
+    }
+    exchange.wait.n_interims += 1;
+    if exchange.wait.n_interims > INTERIMS_MAX {
+        return Err(Reason::UpstreamProtocol);
+    }
+    if exchange.response.status == 100 && exchange.wait.expecting {
+        exchange.wait.expecting = false;
+        exchange.wait.upload_moved = Some(Instant::now());
+    }
+    match client.channel().and_then(Channel::client) {
+        Some(channel) => {
+            response_headers::strip_interim(&mut exchange.response, facts);
+            channel.inform(&exchange.response)?;
+        }
+        // RFC 9110, section 15.2: an HTTP/1.0 client does not know them.
+        None if exchange.request.head.version == Version::Http10 => {}
+        None => {
+            response_headers::strip_interim(&mut exchange.response, facts);
+            response_headers::write_interim(&exchange.response, &mut exchange.download.out);
+        }
+    }
+    Ok(false)
 }

@@ -49,8 +49,7 @@ pub fn serve<G: 'static>(
         gate,
         stream,
         peer,
-        peer_ip: admit::peer_ip(peer)
-            .map_or_else(Box::default, |ip| ip.to_string().into_boxed_str()),
+        peer_ip: admit::peer_ip(peer).map_or_else(|| Rc::from(""), |ip| ip.to_string().into()),
         timer: Timer::default(),
         inbox: Vec::new(),
         unparsed: false,
@@ -87,7 +86,7 @@ pub(super) struct Connection {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
     /// Empty on a unix socket.
-    pub(super) peer_ip: Box<str>,
+    pub(super) peer_ip: Rc<str>,
     pub(super) timer: Timer,
     /// Bytes read but not used yet: a part of a head, or pipelined requests. At most a head's limit or one buffer.
     pub(super) inbox: Vec<u8>,
@@ -311,7 +310,7 @@ impl Connection {
     pub(super) fn may_keep_alive(&self, exchange: &Exchange) -> bool {
         let facts = &exchange.request.facts;
         let asked = match exchange.request.head.version {
-            Version::Http11 => !facts.connection.close,
+            Version::Http11 | Version::Http2 => !facts.connection.close,
             Version::Http10 => facts.connection.keep_alive && !facts.connection.close,
         };
         asked && !self.worker().is_draining() && !self.gate.is_retired()
@@ -319,6 +318,9 @@ impl Connection {
 
     /// Whether the client has left. Reads pipelined requests into the inbox meanwhile, up to a buffer of them.
     pub(super) fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(channel) = self.stream.channel() {
+            return channel.poll_gone(cx).is_ready();
+        }
         while self.inbox.len() < BUFFER_BYTES {
             match self.stream.poll_readable(cx) {
                 Poll::Pending => return false,

@@ -15,9 +15,9 @@ use crate::admit;
 use crate::backend::Backend;
 use crate::error::Reason;
 use crate::filter::Transform;
-use crate::http1::{Decoder, Framing};
+use crate::http1::{Decoder, Framing, ResponseFacts};
 use crate::message::Known;
-use crate::net::Stream;
+use crate::net::{Channel, Stream};
 use crate::relay::{PumpError, Waiting};
 
 impl Connection {
@@ -25,7 +25,7 @@ impl Connection {
     pub(super) async fn deliver(&mut self, exchange: &mut Exchange) -> After {
         let Some(mut started) = exchange.started.take() else { return After::Close };
         let n_before = exchange.download.out.len();
-        let (outgoing, through) = self.begin_response(exchange, &started);
+        let (outgoing, through, facts) = self.begin_response(exchange, &started);
         // For as long as the end of the connection would look like the end of the body, whoever ends it: the
         // backend, the client's slowness or the end of the process.
         self.resets = outgoing.until_close;
@@ -34,6 +34,14 @@ impl Connection {
             exchange.download.out.truncate(n_before);
             self.resets = false;
             return self.answer(exchange, Reason::UpstreamProtocol).await;
+        }
+        if let Some(channel) = self.stream.channel().and_then(Channel::client)
+            && let Err(reason) = channel.respond(&exchange.response, outgoing.framing(&facts))
+        {
+            return match reason {
+                Reason::UpstreamProtocol => self.answer(exchange, reason).await,
+                reason => cut(exchange, reason),
+            };
         }
         let mut moved = Instant::now();
         let record = &mut exchange.record;
@@ -74,13 +82,13 @@ impl Connection {
         primed
     }
 
-    /// Shows the head to the route's filters and writes it to the client's pending bytes. Returns what the body
-    /// has to go through.
+    /// Shows the head to the route's filters and writes it to the client's pending bytes, if it does not go beside
+    /// them. Returns what the body has to go through, and how it comes out.
     fn begin_response(
         &self,
         exchange: &mut Exchange,
         started: &Started,
-    ) -> (Outgoing, Option<Box<dyn Transform>>) {
+    ) -> (Outgoing, Option<Box<dyn Transform>>, ResponseFacts) {
         let status = exchange.response.status;
         // Answered before the body was taken: nobody wants the rest of an error's or a redirect's, and who
         // waits for a 100 will not send it (RFC 9110, section 10.1.1: then the client is to be told).
@@ -100,8 +108,14 @@ impl Connection {
             facts = response_headers::wrap(&mut exchange.response, &facts);
         }
         exchange.record.status = exchange.response.status;
-        let out = &mut exchange.download.out;
-        (response_headers::write(&exchange.response, &facts, client, out), through)
+        let outgoing = match self.stream.channel() {
+            Some(_) => response_headers::plan(&facts, client),
+            None => {
+                let out = &mut exchange.download.out;
+                response_headers::write(&exchange.response, &facts, client, out)
+            }
+        };
+        (outgoing, through, facts)
     }
 
     fn poll_delivery(

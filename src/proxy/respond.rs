@@ -23,6 +23,9 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
     match reason {
         Reason::BadRequest => ("Bad Request", "the request is malformed"),
         Reason::BadPath => ("Bad Request", "the path is ambiguous"),
+        Reason::Misdirected => {
+            ("Misdirected Request", "this host is not served on this connection")
+        }
         Reason::NoRoute => ("Not Found", "no route matches this request"),
         Reason::MethodRefused => ("Method Not Allowed", "this method is not served here"),
         Reason::HeaderTimeout => ("Request Timeout", "the request head took too long"),
@@ -36,6 +39,8 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
         }
         Reason::ConnectFailed => ("Bad Gateway", "no connection to a backend could be made"),
         Reason::UpstreamReset => ("Bad Gateway", "the backend closed the connection"),
+        Reason::RefusedStream => ("Bad Gateway", "the backend refused the request unseen"),
+        Reason::TlsFailed => ("Bad Gateway", "no TLS session with a backend could be made"),
         Reason::UpstreamProtocol => ("Bad Gateway", "the backend's response is malformed"),
         Reason::NoBackend => ("Service Unavailable", "no backend is available"),
         Reason::QueueFull => ("Service Unavailable", "too many requests wait for a backend"),
@@ -55,7 +60,8 @@ fn proxy_error(reason: Reason) -> &'static str {
     match reason {
         Reason::NoRoute | Reason::NoBackend => "destination_unavailable",
         Reason::ConnectFailed => "connection_refused",
-        Reason::UpstreamReset => "connection_terminated",
+        Reason::UpstreamReset | Reason::RefusedStream => "connection_terminated",
+        Reason::TlsFailed => "tls_protocol_error",
         Reason::UpstreamProtocol => "http_protocol_error",
         Reason::ConnectTimeout => "connection_timeout",
         Reason::FirstByteTimeout | Reason::Stalled | Reason::TotalTimeout => {
@@ -116,7 +122,7 @@ pub(super) fn write_connection(keep_alive: bool, version: Version, out: &mut Vec
     match (keep_alive, version) {
         (false, _) => out.extend_from_slice(b"connection: close\r\n"),
         (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
-        (true, Version::Http11) => {}
+        (true, Version::Http11 | Version::Http2) => {}
     }
 }
 

@@ -61,15 +61,19 @@ pub(super) fn write(
     match (outgoing.keep_alive, client.version) {
         (false, _) => out.extend_from_slice(b"connection: close\r\n"),
         (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
-        (true, Version::Http11) => {}
+        (true, Version::Http11 | Version::Http2) => {}
     }
     out.extend_from_slice(b"\r\n");
     outgoing
 }
 
-/// Writes an interim response (1xx but 101).
-pub(super) fn write_interim(head: &mut ResponseHead, facts: &ResponseFacts, out: &mut Vec<u8>) {
+/// As [`strip`] for an interim response (1xx but 101).
+pub(super) fn strip_interim(head: &mut ResponseHead, facts: &ResponseFacts) {
     remove(&mut head.fields, facts, false, false);
+}
+
+/// Writes a stripped interim response.
+pub(super) fn write_interim(head: &ResponseHead, out: &mut Vec<u8>) {
     head.write_to(out);
     out.extend_from_slice(b"\r\n");
 }
@@ -85,7 +89,18 @@ pub(super) fn write_switching(head: &ResponseHead, out: &mut Vec<u8>) {
     out.extend_from_slice(b"connection: upgrade\r\n\r\n");
 }
 
-fn plan(facts: &ResponseFacts, client: Client) -> Outgoing {
+impl Outgoing {
+    /// How the bytes are framed that will be written for a body that `facts` tell of.
+    pub(super) fn framing(&self, facts: &ResponseFacts) -> Framing {
+        match self.encoding {
+            Encoding::Chunks => Framing::Chunked,
+            Encoding::AsReceived | Encoding::DataOnly => facts.framing,
+        }
+    }
+}
+
+/// How a response is framed of which `facts` say how its body comes.
+pub(super) fn plan(facts: &ResponseFacts, client: Client) -> Outgoing {
     let unframed = match facts.framing {
         Framing::None | Framing::Length(_) => false,
         Framing::Chunked | Framing::UntilClose => client.version == Version::Http10,

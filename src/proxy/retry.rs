@@ -62,8 +62,9 @@ impl End {
 /// What a failed try says about its backend; `None`: nothing.
 pub(super) fn signal_of(reason: Reason) -> Option<Signal> {
     match reason {
-        Reason::ConnectFailed | Reason::ConnectTimeout => Some(Signal::Connect),
+        Reason::ConnectFailed | Reason::ConnectTimeout | Reason::TlsFailed => Some(Signal::Connect),
         Reason::UpstreamReset | Reason::UpstreamProtocol => Some(Signal::Reset),
+        Reason::RefusedStream => Some(Signal::RefusedStream),
         Reason::FirstByteTimeout => Some(Signal::Timeout),
         Reason::Stalled => Some(Signal::Stalled),
         _ => None,

@@ -49,6 +49,6 @@ impl Stage {
     pub(super) fn serve(&self) -> (impl Future<Output = ()> + use<>, UnixStream) {
         let (ours, client) = UnixStream::pair().expect("a pair");
         let (worker, gate) = (Rc::clone(&self.worker), Rc::clone(&self.gate));
-        (serve(worker, gate, Stream::Unix(ours), Peer::Unix, false, ()), client)
+        (serve(worker, gate, Stream::from(ours), Peer::Unix, false, ()), client)
     }
 }

@@ -33,7 +33,7 @@ fn connection() -> (Connection, StdUnixStream) {
     let (ours, theirs) = StdUnixStream::pair().expect("a pair");
     ours.set_nonblocking(true).expect("a mode");
     let stream = tokio::net::UnixStream::from_std(ours).expect("a runtime");
-    (Connection::new(Stream::Unix(stream), Instant::now()), theirs)
+    (Connection::new(Stream::from(stream), Instant::now()), theirs)
 }
 
 #[tokio::test]

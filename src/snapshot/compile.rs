@@ -304,6 +304,7 @@ fn listener(
     entries: Vec<RouteEntry>,
 ) -> Listener {
     Listener {
+        http: written.http,
         name: written.name.as_str().into(),
         limits: written.limits,
         path: written.path,

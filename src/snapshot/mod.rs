@@ -80,6 +80,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Limits on what a client sends.
     pub limits: Limits,
+    /// Which versions are spoken.
+    pub http: config::ListenerHttp,
     /// How paths are normalised.
     pub path: PathPolicy,
     /// Timeouts while no route is known.

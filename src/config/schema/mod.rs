@@ -13,12 +13,14 @@ mod filter;
 mod resilience;
 mod route;
 mod test;
+mod tls;
 
 pub use balance::*;
 pub use filter::*;
 pub use resilience::*;
 pub use route::*;
 pub use test::*;
+pub use tls::*;
 
 /// A whole configuration. Text that parsed, without a problem in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -190,6 +192,10 @@ pub struct Listener {
     pub limits: Limits,
     /// `path`.
     pub path: PathPolicy,
+    /// `tls`; `None`: in the clear.
+    pub tls: Option<ListenerTls>,
+    /// `http`.
+    pub http: ListenerHttp,
     /// `[defaults.timeouts]` with this listener's own merged in.
     pub timeouts: ListenerTimeouts,
     /// The exchange timeouts this listener sets itself; they override `[defaults.timeouts]` and are
@@ -248,6 +254,8 @@ pub struct ListenerTimeouts {
     pub header: Option<Duration>,
     /// Between reads of a request body. Default 30 s.
     pub body_idle: Option<Duration>,
+    /// For the whole TLS handshake. Default 10 s.
+    pub tls_handshake: Option<Duration>,
     /// An idle client connection. Default 75 s.
     pub keepalive: Option<Duration>,
 }
@@ -319,6 +327,10 @@ pub struct Upstream {
     pub queue: Option<Queue>,
     /// `sticky`; `None`: each request is on its own.
     pub sticky: Option<Sticky>,
+    /// `protocol`.
+    pub protocol: Protocol,
+    /// `tls`.
+    pub tls: UpstreamTls,
     /// `pool`.
     pub pool: Pool,
     /// `host`.
@@ -347,6 +359,8 @@ pub struct Upstream {
 pub struct Backend {
     /// Where it listens.
     pub address: BackendAddress,
+    /// How it is spoken to. Default [`Scheme::Http`].
+    pub scheme: Scheme,
     /// Its share of requests, as against the other weights. 0 (drain: no new requests) to 1000. Default 1.
     pub weight: u32,
     /// Used only while no other is eligible. Default false.
@@ -363,7 +377,14 @@ impl Backend {
 
     /// A backend about which nothing but the address is written.
     pub fn at(address: BackendAddress) -> Self {
-        Backend { address, weight: 1, backup: false, max_connections: None, slow_start: None }
+        Backend {
+            address,
+            scheme: Scheme::Http,
+            weight: 1,
+            backup: false,
+            max_connections: None,
+            slow_start: None,
+        }
     }
 }
 

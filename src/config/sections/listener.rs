@@ -5,7 +5,9 @@ use super::super::defaults::BACKLOG;
 use super::super::item::Item;
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{ForwardPath, Limits, Listener, ListenerTimeouts, PathPolicy};
+use super::super::schema::{
+    ForwardPath, Limits, Listener, ListenerHttp, ListenerTimeouts, PathPolicy,
+};
 use super::super::shapes;
 use super::super::source::Place;
 use super::{WrittenListener, name, timeouts};
@@ -33,6 +35,8 @@ pub(super) fn read(section: &Section<'_>, defaults: ListenerTimeouts) -> Written
         .unwrap_or_default();
     let backlog = section.read("backlog", |item| item.integer(1..=65_535));
     let listener = Listener {
+        tls: None,
+        http: ListenerHttp::default(),
         binds,
         backlog: backlog.unwrap_or(BACKLOG),
         limits: limits(section, &name),

@@ -11,6 +11,7 @@ type Timeout = Option<Option<Duration>>;
 pub(super) struct Written {
     header: Timeout,
     body_idle: Timeout,
+    tls_handshake: Timeout,
     keepalive: Timeout,
     pub(super) exchange: ExchangeTimeoutOverrides,
 }
@@ -21,6 +22,7 @@ impl Written {
         ListenerTimeouts {
             header: self.header.unwrap_or(defaults.header),
             body_idle: self.body_idle.unwrap_or(defaults.body_idle),
+            tls_handshake: self.tls_handshake.unwrap_or(defaults.tls_handshake),
             keepalive: self.keepalive.unwrap_or(defaults.keepalive),
         }
     }
@@ -32,6 +34,7 @@ pub(super) fn read_all(section: &Section<'_>, path: &str) -> Written {
     Written {
         header: timeout("header"),
         body_idle: timeout("body_idle"),
+        tls_handshake: None,
         keepalive: timeout("keepalive"),
         exchange: read_exchange(section, path),
     }

@@ -7,7 +7,9 @@ use super::super::defaults::BALANCE;
 use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{Backend, BackendAddress, Balance, Host, Pool, Upstream};
+use super::super::schema::{
+    Backend, BackendAddress, Balance, Host, Pool, Protocol, Upstream, UpstreamTls,
+};
 use super::super::tree::Value;
 use super::super::{address, hosts, shapes, unknown};
 use super::{Defaults, balance, queue, resilience, sticky, timeouts};
@@ -31,6 +33,8 @@ pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Up
     }
     let resilience = resilience::upstream(section, name, &defaults.resilience);
     Upstream {
+        protocol: Protocol::Auto,
+        tls: UpstreamTls::default(),
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
         sticky: sticky::read(section),
         queue: queue::read(section, &backends),

@@ -292,7 +292,7 @@ async fn idle_connections_are_kept_up_to_a_bound_and_not_for_long_pauses() {
     world.start(usize::MAX);
     while let Some(Start { id, target, .. }) = world.under_way.pop() {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let kept = Some(Stream::Tcp(stream));
+        let kept = Some(Stream::from(stream));
         world.book.done(Done { id, target, result: Ok(()), kept }, world.now);
     }
     let n_kept = |world: &World| world.book.checks.values().filter(|it| it.kept.is_some()).count();

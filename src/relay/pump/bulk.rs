@@ -16,7 +16,12 @@ const SPLICE_BYTES_MIN: u64 = 64 * 1024;
 
 impl Pump {
     /// How many bytes splice should move next; 0: copy.
-    pub(super) fn splice_bytes(&mut self, resources: Resources<'_>) -> usize {
+    pub(super) fn splice_bytes(
+        &mut self,
+        source: &Stream,
+        sink: &Stream,
+        resources: Resources<'_>,
+    ) -> usize {
         let ahead = self.decoder.plain_bytes_ahead();
         let endless = matches!(self.decoder, Decoder::UntilClose);
         if self.copies
@@ -25,6 +30,8 @@ impl Pump {
             || self.encoding == Encoding::Chunks
             || self.through.is_some()
             || self.capture.is_on()
+            || source.plain().is_none()
+            || sink.plain().is_none()
             || self.keeps(ahead)
         {
             return 0;
@@ -45,11 +52,13 @@ impl Pump {
         n_max: usize,
         resources: Resources<'_>,
     ) -> Poll<Result<(), PumpError>> {
-        let Some((pipe, held)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
+        let (Some((pipe, held)), Some(socket)) = (&mut self.pipe, source.plain()) else {
+            return Poll::Ready(Ok(()));
+        };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         loop {
-            let moved = source.try_io(Interest::READABLE, || {
-                splice(source, None, &pipe.writer, None, n_max, flags).map_err(io::Error::from)
+            let moved = socket.try_io(Interest::READABLE, || {
+                splice(socket, None, &pipe.writer, None, n_max, flags).map_err(io::Error::from)
             });
             match moved {
                 Ok(0) => return Poll::Ready(self.end_of_source()),
@@ -60,7 +69,7 @@ impl Pump {
                     return Poll::Ready(self.count(n as u64));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match source.poll_readable(cx) {
+                    match socket.poll_readable(cx) {
                         Poll::Ready(result) => result.map_err(PumpError::Source)?,
                         Poll::Pending => {
                             // It is empty, and the source may be silent for an hour.
@@ -85,13 +94,15 @@ impl Pump {
         resources: Resources<'_>,
     ) -> Poll<io::Result<()>> {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        // Only what goes to a bare socket is ever in a pipe.
+        let Some(socket) = sink.plain() else { return Poll::Ready(Ok(())) };
         while let Some((pipe, held)) = &mut self.pipe {
             if *held == 0 {
                 self.give_pipe_back(resources);
                 break;
             }
-            let moved = sink.try_io(Interest::WRITABLE, || {
-                splice(&pipe.reader, None, sink, None, *held, flags).map_err(io::Error::from)
+            let moved = socket.try_io(Interest::WRITABLE, || {
+                splice(&pipe.reader, None, socket, None, *held, flags).map_err(io::Error::from)
             });
             match moved {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -100,7 +111,7 @@ impl Pump {
                     self.progressed = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(sink.poll_writable(cx))?
+                    ready!(socket.poll_writable(cx))?
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }

@@ -212,7 +212,7 @@ impl Pump {
                 self.give_buffer_back(resources);
             }
             self.waiting = Waiting::Source;
-            match self.splice_bytes(resources) {
+            match self.splice_bytes(source, sink, resources) {
                 0 => ready!(self.poll_fill(cx, source, resources))?,
                 n => ready!(self.poll_fill_pipe(cx, source, n, resources))?,
             }

@@ -91,14 +91,14 @@ impl Bench {
 
 fn pair() -> (Stream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
-    (Stream::Unix(ours), theirs)
+    (Stream::from(ours), theirs)
 }
 
 async fn tcp_pair() -> (Stream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (theirs, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-    (Stream::Tcp(accepted.expect("accepted").0), theirs.expect("connected"))
+    (Stream::from(accepted.expect("accepted").0), theirs.expect("connected"))
 }
 
 fn pattern(n: usize) -> Vec<u8> {

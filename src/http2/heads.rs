@@ -1,0 +1,243 @@
+//! Heads between [`crate::message`] and the `http` crate's, in which HTTP/2 knows them (RFC 9113, section 8).
+//!
+//! What arrives was checked by h2 already: names in lower case, no field that concerns a connection, pseudo-fields
+//! first and each once, no length that the body belies.
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request, response};
+
+use crate::error::Reason;
+use crate::http1::{Expectation, Framing, HeadLimits, RequestFacts, ResponseFacts};
+use crate::message::{Fields, Known, RequestHead, ResponseHead, Version};
+
+/// Bytes that RFC 9113, section 6.5.2, counts for a field beside its name and value.
+const FIELD_OVERHEAD_BYTES: usize = 32;
+
+/// Brings a request's head into ours. `ends`: no body comes.
+///
+/// # Errors
+/// [`Reason::UriLimit`], [`Reason::HeaderLimit`]; [`Reason::BadRequest`] where `Host` and `:authority` disagree, or a
+/// length is none. `head` is complete all the same, but for what was over the limit.
+pub(super) fn read_request(
+    parts: &request::Parts,
+    ends: bool,
+    limits: &HeadLimits,
+    head: &mut RequestHead,
+) -> Result<RequestFacts, Reason> {
+    let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let target = if parts.method == Method::OPTIONS && target == "/*" { "*" } else { target };
+    head.compose(parts.method.as_str().as_bytes(), target.as_bytes(), Version::Http2);
+    let mut facts = RequestFacts::default();
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    if let Some(authority) = authority {
+        head.fields.append(Known::Host, b"host", &[authority]);
+        facts.n_hosts = 1;
+    }
+    if target.len() > limits.uri_bytes {
+        return Err(Reason::UriLimit);
+    }
+    let n_bytes: usize = parts
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD_BYTES)
+        .sum();
+    if parts.headers.len() > limits.headers || n_bytes > limits.header_bytes {
+        return Err(Reason::HeaderLimit);
+    }
+    let mut framing = Body { ends, length: None };
+    let mut cookies = Vec::new();
+    for (name, value) in &parts.headers {
+        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+        let known = Known::of(name);
+        match known {
+            Known::Host if authority.is_some() => {
+                if Some(value) != authority {
+                    return Err(Reason::BadRequest);
+                }
+                continue;
+            }
+            Known::Host => facts.n_hosts += 1,
+            // RFC 9113, section 8.2.3: may come in pieces, which HTTP/1.1 does not know.
+            Known::Cookie => {
+                cookies.push(value);
+                continue;
+            }
+            Known::ContentLength => framing.see_length(value)?,
+            Known::Expect => facts.expectation = expectation(value),
+            Known::Te => facts.te_trailers |= value.eq_ignore_ascii_case(b"trailers"),
+            _ => {}
+        }
+        head.fields.append(known, name, &[value]);
+    }
+    if !cookies.is_empty() {
+        head.fields.append(Known::Cookie, b"cookie", &[&cookies.join(&b"; "[..])]);
+    }
+    facts.framing = framing.of(&parts.method)?;
+    Ok(facts)
+}
+
+/// What is known of a request's body.
+struct Body {
+    ends: bool,
+    length: Option<u64>,
+}
+
+impl Body {
+    fn see_length(&mut self, value: &[u8]) -> Result<(), Reason> {
+        let length = length(value).ok_or(Reason::BadRequest)?;
+        if self.length.replace(length).is_some_and(|before| before != length) {
+            return Err(Reason::BadRequest);
+        }
+        Ok(())
+    }
+
+    fn of(&self, method: &Method) -> Result<Framing, Reason> {
+        match (self.ends, self.length) {
+            (true, Some(1..)) => Err(Reason::BadRequest),
+            (true, Some(0)) => Ok(Framing::Length(0)),
+            // RFC 9110, section 8.6: who expects a body is told that there is none.
+            (true, None) => Ok(match *method {
+                Method::POST | Method::PUT | Method::PATCH => Framing::Length(0),
+                _ => Framing::None,
+            }),
+            (false, Some(length)) => Ok(Framing::Length(length)),
+            (false, None) => Ok(Framing::Chunked),
+        }
+    }
+}
+
+fn expectation(value: &[u8]) -> Expectation {
+    match value.eq_ignore_ascii_case(b"100-continue") {
+        true => Expectation::Continue,
+        false => Expectation::Unknown,
+    }
+}
+
+/// Digits and nothing else.
+fn length(value: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(value).ok().filter(|_| !value.is_empty())?;
+    value.iter().all(u8::is_ascii_digit).then(|| digits.parse().ok()).flatten()
+}
+
+/// A request's head for a backend: `scheme` and `host` (else the head's own Host) become pseudo-fields.
+///
+/// # Errors
+/// [`Reason::BadRequest`]: target or Host cannot be said in this version.
+#[allow(dead_code, reason = "for backends")]
+pub(super) fn write_request(
+    head: &RequestHead,
+    scheme: Scheme,
+    host: Option<&[u8]>,
+) -> Result<Request<()>, Reason> {
+    let bad = |_| Reason::BadRequest;
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(head.method()).map_err(|_| Reason::BadRequest)?;
+    let host = host.or_else(|| head.host()).unwrap_or_default();
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = Some(scheme);
+    uri.authority = Some(Authority::try_from(host).map_err(bad)?);
+    uri.path_and_query = Some(PathAndQuery::try_from(head.target()).map_err(bad)?);
+    *request.uri_mut() = Uri::from_parts(uri).map_err(|_| Reason::BadRequest)?;
+    *request.version_mut() = http::Version::HTTP_2;
+    let omit = |known| matches!(known, Known::Host | Known::Expect) || is_of_http1(known);
+    *request.headers_mut() = headers(&head.fields, omit).ok_or(Reason::BadRequest)?;
+    Ok(request)
+}
+
+/// A response's head for a client.
+///
+/// # Errors
+/// [`Reason::UpstreamProtocol`]: it cannot be said in this version.
+pub(super) fn write_response(head: &ResponseHead) -> Result<Response<()>, Reason> {
+    let mut response = Response::new(());
+    *response.status_mut() =
+        StatusCode::from_u16(head.status).map_err(|_| Reason::UpstreamProtocol)?;
+    *response.headers_mut() = headers(&head.fields, is_of_http1).ok_or(Reason::UpstreamProtocol)?;
+    Ok(response)
+}
+
+/// Brings a response's head into ours. `ends`: no body comes. `to_head_request`: it answers a HEAD.
+#[allow(dead_code, reason = "for backends")]
+pub(super) fn read_response(
+    parts: &response::Parts,
+    ends: bool,
+    to_head_request: bool,
+    head: &mut ResponseHead,
+) -> ResponseFacts {
+    let phrase = parts.status.canonical_reason().unwrap_or_default();
+    let status = parts.status.as_u16();
+    head.start(phrase.as_bytes(), Version::Http2, status, 0..phrase.len());
+    let mut content_length = None;
+    for (name, value) in &parts.headers {
+        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+        let known = Known::of(name);
+        if known == Known::ContentLength {
+            content_length = length(value);
+        }
+        head.fields.append(known, name, &[value]);
+    }
+    let bodiless = to_head_request || status < 200 || status == 204 || status == 304;
+    let framing = match content_length {
+        _ if bodiless => Framing::None,
+        Some(length) => Framing::Length(length),
+        None if ends => Framing::Length(0),
+        None => Framing::Chunked,
+    };
+    ResponseFacts { framing, connection: Default::default(), keep_alive: true }
+}
+
+/// What frames or concerns an HTTP/1.1 connection (RFC 9113, section 8.2.2).
+fn is_of_http1(known: Known) -> bool {
+    matches!(
+        known,
+        Known::Connection
+            | Known::Http2Settings
+            | Known::KeepAlive
+            | Known::ProxyConnection
+            | Known::TransferEncoding
+            | Known::Upgrade
+    )
+}
+
+/// The fields, without those to `omit`; `None` where one cannot be said.
+fn headers(fields: &Fields, omit: impl Fn(Known) -> bool) -> Option<HeaderMap> {
+    // One copy that all values share.
+    let whole = Bytes::copy_from_slice(fields.bytes());
+    let mut headers = HeaderMap::with_capacity(fields.n_indexed());
+    for (known, name, value) in fields.ranges() {
+        if omit(known) {
+            continue;
+        }
+        let name = HeaderName::from_bytes(&whole[name]).ok()?;
+        let value = HeaderValue::from_maybe_shared(whole.slice(value)).ok()?;
+        headers.append(name, value);
+    }
+    Some(headers)
+}
+
+/// Writes trailers as field lines. Those that must not stand there are left to whoever reads them.
+pub(super) fn write_trailers(trailers: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in trailers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Reads a trailer section that was checked before; `None`: there are none.
+pub(super) fn read_trailers(section: &[u8]) -> Option<HeaderMap> {
+    let mut trailers = HeaderMap::new();
+    for line in section.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            trailers.append(name, value);
+        }
+    }
+    (!trailers.is_empty()).then_some(trailers)
+}

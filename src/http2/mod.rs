@@ -1,0 +1,10 @@
+//! HTTP/2, by h2, behind the same heads and the same byte streams as HTTP/1: each of its streams is a
+//! [`crate::net::Channel`], so that an exchange is one piece of code whatever carries it.
+
+mod body;
+mod heads;
+mod io;
+mod server;
+
+pub use io::Io;
+pub use server::ServerStream;
