@@ -129,11 +129,7 @@ impl<'a> Link<'a> {
         Poll::Ready(Ok(n))
     }
 
-    fn poll_write(
-        &self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let n_offered: usize = slices.iter().map(|slice| slice.len()).sum();
         let waits = self.gathered.borrow().bytes.len();
         let n = if n_offered >= DIRECT_BYTES && waits == 0 {

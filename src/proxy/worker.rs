@@ -227,8 +227,7 @@ impl Gate {
 
     /// Whether the operator is to be told of a flood again.
     pub(super) fn may_tell_flood(&self, now: Instant) -> bool {
-        let recently =
-            |told: Instant| now.saturating_duration_since(told) < FLOOD_TOLD_AGAIN;
+        let recently = |told: Instant| now.saturating_duration_since(told) < FLOOD_TOLD_AGAIN;
         let may = !self.told_flood.get().is_some_and(recently);
         if may {
             self.told_flood.set(Some(now));

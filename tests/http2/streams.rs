@@ -126,8 +126,12 @@ fn heads_alone_are_answers_to_head_and_of_204_and_304() {
     assert_eq!((answer.status(), answer.field("content-length")), (200, Some("42")));
     assert_eq!((answer.body.len(), answer.end), (0, Some("END_STREAM")));
     let answer = answered("GET", "HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n");
-    assert_eq!((answer.status(), answer.field("x-a"), answer.end), (204, Some("b"), Some("END_STREAM")));
-    let answer = answered("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 42\r\nETag: \"x\"\r\n\r\n");
+    assert_eq!(
+        (answer.status(), answer.field("x-a"), answer.end),
+        (204, Some("b"), Some("END_STREAM"))
+    );
+    let answer =
+        answered("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 42\r\nETag: \"x\"\r\n\r\n");
     assert_eq!((answer.status(), answer.field("content-length")), (304, Some("42")));
     assert_eq!(answer.end, Some("END_STREAM"));
     let answer = answered("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -214,7 +218,10 @@ fn names_from_backends_come_in_lower_case_and_values_as_they_are() {
     );
     let head = &answer.heads[0];
     let is = |name: &str, value: &str| head.contains(&(name.to_owned(), value.to_owned()));
-    assert!(is("x-case", "MiXed") && is("set-cookie", "a=1") && is("set-cookie", "b=2"), "{head:?}");
+    assert!(
+        is("x-case", "MiXed") && is("set-cookie", "a=1") && is("set-cookie", "b=2"),
+        "{head:?}"
+    );
 }
 
 #[test]
@@ -305,7 +312,8 @@ fn an_answer_before_the_end_of_the_upload_ends_that() {
     client.wire.send(all(&[post(1, "/up"), data(1, 0, "some")]));
     let mut backend = origin.accept();
     backend.until(b"some\r\n");
-    backend.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    backend
+        .send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let answer = client.answer(1);
     assert_eq!((answer.status(), answer.end), (413, Some("END_STREAM")));
     // Data that was on its way is no error.
@@ -336,7 +344,8 @@ fn a_long_upload_flows_as_the_backend_takes_it() {
         client.until("a window update", |client| {
             client.others[before..].iter().any(|frame| frame.kind == 8 && frame.stream == 1)
         });
-        let updates = client.others[before..].iter().filter(|frame| frame.kind == 8 && frame.stream == 1);
+        let updates =
+            client.others[before..].iter().filter(|frame| frame.kind == 8 && frame.stream == 1);
         let n: u32 = updates
             .map(|frame| u32::from_be_bytes(frame.payload[..4].try_into().expect("four bytes")))
             .sum();
@@ -382,9 +391,8 @@ fn a_long_download_waits_for_the_clients_window() {
 #[test]
 fn answers_of_our_own_are_answers() {
     let (mut client, proxy, _origin) = stage(Setup {
-        more: "[[route]]\nhost = \"own.example\"\nrespond = { status = 418, body = \"short\" }\n\
-               [[route]]\nhost = \"old.example\"\nredirect = { to = \"https://new.example{path_and_query}\" }\n\
-               [[route]]\nhost = \"long.example\"\nrespond = { status = 200, body = \"LONG\" }\n",
+        more: "[[route]]\nname = \"own\"\nhosts = [\"own.example\"]\nrespond = { status = 418, body = \"short\" }\n\
+               [[route]]\nname = \"old\"\nhosts = [\"old.example\"]\nredirect = { to = \"https://new.example{path_and_query}\" }\n",
         ..Setup::default()
     });
     let with = |host: &'static str| {

@@ -320,11 +320,7 @@ impl Framed {
         let end = Instant::now() + DEADLINE;
         while !condition(self) {
             let more = Instant::now() < end && self.read();
-            assert!(
-                more,
-                "never came: {what}; there are {:?} and {:?}",
-                self.others, self.answers
-            );
+            assert!(more, "never came: {what}; there are {:?} and {:?}", self.others, self.answers);
         }
     }
 
