@@ -179,6 +179,11 @@ impl Backend {
         self.gate.load().is_available()
     }
 
+    /// Whether it gets requests as usual, and not only such as try it.
+    fn is_in_service(&self) -> bool {
+        self.gate.load().is_in_service()
+    }
+
     /// Takes it out of service, or back, as its checks would.
     #[cfg(test)]
     pub(crate) fn set_available(&self, available: bool) {

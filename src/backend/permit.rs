@@ -103,6 +103,12 @@ impl Permit {
         Self::in_place(member, entered)
     }
 
+    /// As [`Permit::try_acquire`], but never to try a half-open one.
+    pub(super) fn try_acquire_in_service(member: &Member) -> Option<Self> {
+        let generation = member.backend.gate.enter_in_service()?;
+        Self::in_place(member, (generation, false))
+    }
+
     /// As [`Permit::try_acquire`], whatever its health.
     pub(super) fn try_acquire_anyway(member: &Member) -> Option<Self> {
         Self::in_place(member, member.backend.gate.enter_anyway())
