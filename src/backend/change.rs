@@ -212,7 +212,7 @@ impl Backend {
         }
         let forgets = breaker.max_open.min(breaker.open.saturating_mul(FORGETS_AFTER));
         self.change(trip.cause, now, |word| {
-            if !closed(word) || !may() {
+            if !closed(word) || !may() || self.cohort.ejects_nobody() {
                 return None;
             }
             let since = self.read(|record| now.saturating_duration_since(record.closed));

@@ -1,7 +1,8 @@
 //! The part of its weight that a backend gets for now: little after it came back, more and more over its slow start;
 //! little while it asks to be left alone.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 use std::time::{Duration, Instant};
 
 use super::Backend;
@@ -70,6 +71,11 @@ impl Backend {
             let until = self.nanos(now + time);
             self.share.rests_until.fetch_max(until, Relaxed);
             self.set_share(self.share_at(self.nanos(now)));
+            // Who switches this off says so before taking the shares back: it is seen here, or finds this one.
+            fence(SeqCst);
+            if self.cohort.senses_nothing() {
+                self.forget_share();
+            }
         }
     }
 
