@@ -197,6 +197,11 @@ impl Backend {
         self.sensor.failed(signal, self.flow.n_answered(), passive, self.nanos(now))
     }
 
+    /// An answer's body broke off; what is to be done about it.
+    pub(super) fn body_broke_off(&self, passive: &Passive, now: Instant) -> Option<Trip> {
+        self.sensor.body_broke_off(self.flow.n_answered(), passive, self.nanos(now))
+    }
+
     /// Takes a closed one of this generation out, if that may be done: a soft ejection only within the cap.
     pub(super) fn trip(&self, trip: Trip, generation: u32, care: &Care, now: Instant) -> bool {
         let Some(breaker) = &care.breaker else { return false };

@@ -239,6 +239,26 @@ impl Permit {
         }
     }
 
+    /// The answer's body was delivered as a whole.
+    #[inline]
+    pub fn body_ended(&self) {
+        self.backend.sensor.body_ended();
+    }
+
+    /// The answer's body broke off, or turned out to be malformed, at `now`: a failure as surely as an end before the
+    /// head, and of the same kind.
+    #[cold]
+    pub fn body_broke_off(&self, care: &Care, now: Instant) {
+        let backend = &*self.backend;
+        let passive = care.passive.as_ref();
+        if let Some(passive) = passive.filter(|passive| passive.count.contains(Signal::Reset))
+            && backend.gate.load().generation() == self.generation
+            && let Some(trip) = backend.body_broke_off(passive, now)
+        {
+            backend.trip(trip, self.generation, care, now);
+        }
+    }
+
     #[cold]
     fn came_to_nothing(&mut self, verdict: &Verdict, care: &Care) {
         let backend = &*self.backend;

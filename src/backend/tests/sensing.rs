@@ -166,3 +166,54 @@ fn with_everything_switched_off_all_of_the_weight_is_back() {
     world.watch();
     assert_eq!((world.share(0), world.share(1)), (1.0, 1.0));
 }
+
+#[test]
+fn bodies_that_break_off_are_failures_in_a_row_until_one_is_whole() {
+    let mut world = World::new(3);
+    let cut = |world: &World| {
+        let mut permit = world.send(0).expect("in service");
+        world.judge(&mut permit, OK);
+        permit.body_broke_off(&world.care, world.now);
+        permit
+    };
+    for _ in 0..4 {
+        cut(&world);
+    }
+    let whole = world.send(0).expect("in service");
+    whole.body_ended();
+    for _ in 0..4 {
+        cut(&world);
+    }
+    assert_eq!(world.state(0), State::Up, "a whole body in between");
+    let last = cut(&world);
+    let standing = world.backend(0).standing();
+    assert_eq!((standing.state, standing.cause), (State::Open, Cause::Failures));
+    // Nothing more is learnt from those that were under way.
+    last.body_broke_off(&world.care, world.now);
+    assert_eq!(world.cohort.n_changes(Cause::Failures), 1);
+    world.after(ms(6001));
+    world.passive().count = config::Events::default();
+    world.request(0, OK);
+    for _ in 0..50 {
+        cut(&world);
+    }
+    assert_eq!(world.state(0), State::Up, "where a reset does not count");
+}
+
+#[test]
+fn bodies_that_break_off_have_their_share_of_the_answers_and_no_more() {
+    let run = |n_cut_of_ten: u32| {
+        let mut world = World::new(3);
+        world.passive().failures = None;
+        for n in 0..40 {
+            let mut permit = world.send(0)?;
+            world.judge(&mut permit, OK);
+            match n * 7 % 10 < n_cut_of_ten {
+                true => permit.body_broke_off(&world.care, world.now),
+                false => permit.body_ended(),
+            }
+        }
+        Some(world.state(0))
+    };
+    assert_eq!((run(5), run(4)), (None, Some(State::Up)));
+}
