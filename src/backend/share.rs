@@ -55,6 +55,17 @@ impl Backend {
         self.share.now.store(share, Relaxed);
     }
 
+    /// Whether its share is small since it came back and gets more and more.
+    pub fn starts_slowly(&self) -> bool {
+        self.share.came_back.load(Relaxed) > 0
+    }
+
+    /// For how long from `now` its share is small since it asked to be left alone; `None`: it did not.
+    pub fn rests(&self, now: Instant) -> Option<Duration> {
+        let until = self.share.rests_until.load(Relaxed);
+        until.checked_sub(self.nanos(now)).filter(|left| *left > 0).map(Duration::from_nanos)
+    }
+
     /// It came back: where it starts slowly, it begins to.
     pub(super) fn starts(&self, now: Instant) {
         if self.share.slow_start.load(Relaxed) > 0 {

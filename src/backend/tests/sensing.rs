@@ -126,7 +126,9 @@ fn a_slow_start_grows_from_a_tenth_after_whatever_it_was_out_for() {
         assert!((world.share(0) - 0.1).abs() < 0.001);
         world.after(second(5));
         assert!((world.share(0) - 0.55).abs() < 0.001, "{}", world.share(0));
+        assert!(world.backend(0).starts_slowly() && world.backend(0).rests(world.now).is_none());
         world.after(second(5));
+        assert!(!world.backend(0).starts_slowly());
         assert_eq!(world.share(0), 1.0);
     }
 }
@@ -138,6 +140,8 @@ fn who_asks_to_be_left_alone_gets_a_tenth_for_so_long_and_has_not_failed() {
     (0..50).for_each(|_| world.request(0, plea(503, second(3))));
     assert_eq!(world.state(0), State::Up);
     assert!((world.share(0) - 0.1).abs() < 0.001);
+    assert_eq!(world.backend(0).rests(world.now), Some(second(3)));
+    assert!(!world.backend(0).starts_slowly() && world.backend(1).rests(world.now).is_none());
     world.request(0, plea(429, second(1)));
     world.after(ms(2990));
     assert!((world.share(0) - 0.1).abs() < 0.001, "the longer one holds");
