@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::Care;
 use super::breaker::Word;
 use super::budget::RetryBudget;
+use super::news::News;
 use super::pending::Waiting;
 use super::stall::Crowd;
 use super::standing::{Cause, State};
@@ -37,6 +38,8 @@ pub struct Cohort {
     senses_nothing: AtomicBool,
     /// When the watch looked.
     pulse: Mutex<Pulse>,
+    /// What was told of changes.
+    news: Mutex<News>,
 }
 
 /// How regularly the watch looks.
@@ -77,6 +80,7 @@ impl Cohort {
             ejects_nobody: AtomicBool::new(false),
             senses_nothing: AtomicBool::new(false),
             pulse: Mutex::default(),
+            news: Mutex::default(),
         }
     }
 
@@ -141,6 +145,12 @@ impl Cohort {
             pulse.compared = Some(now);
         }
         is_due
+    }
+
+    /// What was told of changes, for whoever has one more.
+    pub(super) fn news(&self) -> MutexGuard<'_, News> {
+        // Nothing panics with it half written.
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the others to have changed.

@@ -28,6 +28,7 @@ mod cohort;
 mod flow;
 mod latency;
 mod member;
+mod news;
 mod pending;
 mod permit;
 mod quantile;
