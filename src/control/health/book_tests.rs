@@ -414,7 +414,7 @@ fn hundreds_of_hanging_backends_hold_up_no_check_of_those_who_answer() {
     let hangs = |address: &str| {
         let last: Vec<usize> =
             address.split(['.', ':']).filter_map(|part| part.parse().ok()).collect();
-        (last[2] * 200 + last[3] - 1) % 31 != 0
+        !(last[2] * 200 + last[3] - 1).is_multiple_of(31)
     };
     let longest = longest_wait(&mut world, 60, 256, hangs);
     // The interval with its jitter, a step, and once the time that the first silent ones take to be known as such.
