@@ -33,6 +33,7 @@ impl Connection {
             head_only: exchange.request.head.method() == b"HEAD",
             keep_alive,
             version: exchange.request.head.version,
+            to_call: exchange.request.call.is_some(),
         };
         let (status, body_bytes) = respond::write(answer, &mut exchange.download.out);
         (exchange.record.status, exchange.record.own_bytes) = (status, body_bytes);
