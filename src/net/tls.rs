@@ -81,6 +81,11 @@ impl Tls {
         look(&self.session.borrow().connection)
     }
 
+    /// Whether HTTP/2 was agreed on.
+    pub fn agreed_on_http2(&self) -> bool {
+        self.with(|connection| connection.alpn_protocol() == Some(super::H2))
+    }
+
     /// Agrees with the peer; to be polled to its end before anything is read or written.
     ///
     /// # Errors

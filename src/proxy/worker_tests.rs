@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{self, Source};
 use crate::net::Stream;
-use crate::pool::{Connection, Policy};
+use crate::pool::{Connection, Key, Policy};
 use crate::snapshot::{Names, Registry, compile};
 
 /// Snapshot number `generation` with these backends, adopting from `registry`.
@@ -29,11 +29,11 @@ fn id_of(snapshot: &Snapshot, index: usize) -> u64 {
     snapshot.upstreams[0].members[index].backend.id
 }
 
-fn connection() -> (Connection, StdUnixStream) {
+fn connection(backend: u64) -> (Connection, StdUnixStream) {
     let (ours, theirs) = StdUnixStream::pair().expect("a pair");
     ours.set_nonblocking(true).expect("a mode");
     let stream = tokio::net::UnixStream::from_std(ours).expect("a runtime");
-    (Connection::new(Stream::from(stream), Instant::now()), theirs)
+    (Connection::new(Key::new(backend, None), Stream::from(stream), Instant::now()), theirs)
 }
 
 #[tokio::test]
@@ -45,8 +45,8 @@ async fn connections_to_a_removed_backend_go_even_those_that_come_back_after_the
     let (worker, current) = worker(first);
     let mut peers = Vec::new();
     let mut put = |backend| {
-        let (connection, peer) = connection();
-        worker.pool.put(backend, connection, POLICY, Instant::now());
+        let (connection, peer) = connection(backend);
+        worker.pool.put(connection, POLICY, Instant::now());
         peers.push(peer);
     };
     put(kept);
@@ -60,7 +60,7 @@ async fn connections_to_a_removed_backend_go_even_those_that_come_back_after_the
     put(removed);
     worker.tick();
     assert_eq!(worker.pool.len(), 1, "nobody will ever take it out");
-    assert!(worker.pool.take(kept, Instant::now()).is_some());
+    assert!(worker.pool.take(Key::new(kept, None), Instant::now()).is_some());
 }
 
 #[test]
