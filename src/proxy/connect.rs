@@ -28,7 +28,7 @@ pub(super) enum Dialled {
 #[inline]
 fn transport<'a>(exchange: &'a Exchange, backend: &Backend) -> Option<&'a Arc<Transport>> {
     let transport = exchange.hold.as_ref()?.upstream()?.transport(backend.id)?;
-    Some(if exchange.request.upgrade { transport.for_upgrades() } else { transport })
+    Some(transport.for_upgrades())
 }
 
 /// The key of connections to `backend` that can carry the exchange's request.
