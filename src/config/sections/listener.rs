@@ -20,6 +20,8 @@ const HEAD_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 20;
 const URI_BYTES: std::ops::RangeInclusive<u64> = 64..=1 << 20;
 /// Bounds of the number of header fields.
 const HEADERS: std::ops::RangeInclusive<i64> = 1..=1000;
+/// Bounds of the number of streams on one connection.
+const STREAMS: std::ops::RangeInclusive<i64> = 1..=ListenerHttp::STREAMS_MAX as i64;
 /// The most addresses of one listener.
 const BINDS_MAX: usize = 256;
 
@@ -28,7 +30,7 @@ pub(super) fn read(section: &Section<'_>, defaults: ListenerTimeouts) -> Written
     let (name, name_place) = name(section, "http");
     let (binds, bind_places) = binds(section);
     section.read("protocol", protocol);
-    http(section);
+    let http = http(section);
     let timeouts = section
         .child("timeouts", &shapes::LISTENER_TIMEOUTS)
         .map(|section| timeouts::read_all(&section, &format!("listener.{name}.timeouts")))
@@ -36,7 +38,7 @@ pub(super) fn read(section: &Section<'_>, defaults: ListenerTimeouts) -> Written
     let backlog = section.read("backlog", |item| item.integer(1..=65_535));
     let listener = Listener {
         tls: None,
-        http: ListenerHttp::default(),
+        http,
         binds,
         backlog: backlog.unwrap_or(BACKLOG),
         limits: limits(section, &name),
@@ -81,16 +83,22 @@ fn protocol(item: Item<'_>) -> Option<()> {
     }
 }
 
-fn http(section: &Section<'_>) {
-    let Some(http) = section.child("http", &shapes::LISTENER_HTTP) else { return };
-    if let Some(item) = http.item("h1")
-        && item.boolean() == Some(false)
-    {
+/// Which versions of HTTP are spoken.
+fn http(section: &Section<'_>) -> ListenerHttp {
+    let mut http = ListenerHttp::default();
+    let Some(section) = section.child("http", &shapes::LISTENER_HTTP) else { return http };
+    for (key, is_on) in [("h1", &mut http.h1), ("h2", &mut http.h2), ("h2c", &mut http.h2c)] {
+        *is_on = section.read(key, Item::boolean).unwrap_or(*is_on);
+    }
+    let streams = section.read("h2_max_streams", |item| item.integer(STREAMS));
+    http.h2_max_streams = streams.unwrap_or(http.h2_max_streams);
+    if let (Some(item), false, false) = (section.item("h1"), http.h1, http.h2c) {
         item.bad(
-            "`h1` is the only protocol there is in this version; without it nothing could be served",
-            "write h1 = true, or leave it out",
+            "without `h1` nothing could be served in the clear",
+            "write h2c = true for HTTP/2 in the clear, or leave `h1` out",
         );
     }
+    http
 }
 
 fn limits(section: &Section<'_>, name: &str) -> Limits {

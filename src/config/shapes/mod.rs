@@ -94,8 +94,11 @@ pub(crate) static LISTENER_PATH: Shape = Shape {
     keys: &["merge_slashes", "forward"],
 };
 
-pub(crate) static LISTENER_HTTP: Shape =
-    Shape { name: "listener.http", example: "http = { h1 = true }", keys: &["h1"] };
+pub(crate) static LISTENER_HTTP: Shape = Shape {
+    name: "listener.http",
+    example: "http = { h2c = true }",
+    keys: &["h1", "h2", "h2c", "h2_max_streams"],
+};
 
 pub(crate) static LISTENER_TIMEOUTS: Shape = Shape {
     name: "listener.timeouts",
