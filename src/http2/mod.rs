@@ -2,9 +2,11 @@
 //! [`crate::net::Channel`], so that an exchange is one piece of code whatever carries it.
 
 mod body;
+mod client;
 mod heads;
 mod io;
 mod server;
 
+pub use client::{ClientStream, Driver, Link, STREAMS_MAX};
 pub use io::Io;
 pub use server::ServerStream;

@@ -56,7 +56,7 @@ pub async fn dial(address: &Address, transport: Option<&Transport>) -> Result<St
     let secure = transport.and_then(|transport| Some((transport, transport.session()?)));
     let Some((transport, session)) = secure else { return Ok(Stream::Plain(socket)) };
     let session = session.map_err(|error| DialError::Handshake(HandshakeError::Tls(error)))?;
-    let mut tls = Box::new(Tls::new(socket, session));
+    let mut tls = Box::new(Tls::to_backend(socket, transport.fingerprint(), session));
     // Held alone, since a session must not be looked at from two threads.
     let held = &mut tls;
     poll_fn(move |cx| held.poll_handshake(cx)).await.map_err(DialError::Handshake)?;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::hash::{Map, Set};
-use crate::net::{Stream, Transport};
+use crate::net::{Stream, Tls, Transport};
 
 /// What connections can be used for each other: those to the same backend, made with the same transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,8 +34,6 @@ impl Key {
 /// A connection to a backend that can take a request.
 #[derive(Debug)]
 pub struct Connection {
-    /// Whom it leads to.
-    pub key: Key,
     /// The socket.
     pub stream: Stream,
     /// When it was made.
@@ -46,8 +44,8 @@ pub struct Connection {
 
 impl Connection {
     /// A connection just made.
-    pub fn new(key: Key, stream: Stream, opened: Instant) -> Self {
-        Connection { key, stream, opened, n_requests: 0 }
+    pub fn new(stream: Stream, opened: Instant) -> Self {
+        Connection { stream, opened, n_requests: 0 }
     }
 
     /// Whether the backend has neither closed it nor sent anything unasked. No system call unless the
@@ -125,14 +123,14 @@ impl Pool {
         None
     }
 
-    /// Keeps `connection` for the next exchange, as far as `policy` lets it; the oldest makes room.
-    pub fn put(&self, connection: Connection, policy: Policy, now: Instant) {
+    /// Keeps `connection`, which leads to `backend`, for the next exchange, as far as `policy` lets it; the oldest makes room.
+    pub fn put(&self, backend: u64, connection: Connection, policy: Policy, now: Instant) {
         if policy.max_idle == 0 || !policy.allows(&connection, now) {
             return;
         }
+        let key = Key { backend, transport: connection.stream.tls().map_or(0, Tls::made_with) };
         let mut stacks = self.stacks.borrow_mut();
-        let stack =
-            stacks.entry(connection.key).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
+        let stack = stacks.entry(key).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
         stack.policy = policy;
         while stack.idle.len() >= policy.max_idle {
             stack.idle.pop_front();

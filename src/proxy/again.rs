@@ -133,7 +133,7 @@ impl Connection {
         let Some(next) = pick::pick_again(self.worker(), exchange, &refuser, false) else {
             return Ok(Next::Pass(permit, answered));
         };
-        self.discard(exchange, answered);
+        self.discard(exchange, &permit, answered);
         exchange.wait = Wait { n_interims: exchange.wait.n_interims, ..Wait::default() };
         Ok(Next::Try { permit: next, fresh: false, replays: true })
     }
@@ -266,7 +266,7 @@ impl Connection {
     }
 
     /// An answer that the client does not get. Its connection is closed, unless all of the answer is here.
-    fn discard(&self, exchange: &Exchange, answered: Answered) {
+    fn discard(&self, exchange: &Exchange, permit: &Permit, answered: Answered) {
         let Answered { connection, facts, buffer, range } = answered;
         self.worker().resources().buffers.put(buffer);
         let n_body = match facts.framing {
@@ -281,7 +281,7 @@ impl Connection {
             && facts.keep_alive
             && n_body == Some(range.len() as u64)
         {
-            self.worker().pool.put(connection, policy, Instant::now());
+            self.worker().pool.put(permit.backend().id, connection, policy, Instant::now());
         }
     }
 }

@@ -99,7 +99,6 @@ impl Connection {
         let opened = Instant::now();
         exchange.record.connect = Some(opened.saturating_duration_since(began));
         self.worker().counters().upstream_connects.add(1);
-        let key = Key::new(backend.id, transport);
-        Ok(Dialled::Connection(pool::Connection::new(key, stream, opened)))
+        Ok(Dialled::Connection(pool::Connection::new(stream, opened)))
     }
 }

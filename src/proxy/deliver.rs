@@ -175,7 +175,8 @@ impl Connection {
         }
         let worker = self.worker();
         if let Some(policy) = exchange.hold.as_ref().and_then(|hold| hold.pool()) {
-            worker.pool.put(started.connection, policy, ended);
+            let backend = started.permit.backend().id;
+            worker.pool.put(backend, started.connection, policy, ended);
         }
     }
 

@@ -251,8 +251,7 @@ async fn a_stall_that_ends_in_nothing_is_called_so() {
 async fn the_log_is_told_how_long_connecting_to_the_winner_took() {
     let ms = Duration::from_millis;
     let (ours, _theirs) = UnixStream::pair().expect("a pair");
-    let connection =
-        pool::Connection::new(pool::Key::new(0, None), Stream::from(ours), Instant::now());
+    let connection = pool::Connection::new(Stream::from(ours), Instant::now());
     let backend = Arc::new(Backend::new(1, Address::Unix("/1".into())));
     let mut exchange = Exchange::default();
     exchange.record.connect = Some(ms(3));

@@ -29,11 +29,11 @@ fn id_of(snapshot: &Snapshot, index: usize) -> u64 {
     snapshot.upstreams[0].members[index].backend.id
 }
 
-fn connection(backend: u64) -> (Connection, StdUnixStream) {
+fn connection() -> (Connection, StdUnixStream) {
     let (ours, theirs) = StdUnixStream::pair().expect("a pair");
     ours.set_nonblocking(true).expect("a mode");
     let stream = tokio::net::UnixStream::from_std(ours).expect("a runtime");
-    (Connection::new(Key::new(backend, None), Stream::from(stream), Instant::now()), theirs)
+    (Connection::new(Stream::from(stream), Instant::now()), theirs)
 }
 
 #[tokio::test]
@@ -45,8 +45,8 @@ async fn connections_to_a_removed_backend_go_even_those_that_come_back_after_the
     let (worker, current) = worker(first);
     let mut peers = Vec::new();
     let mut put = |backend| {
-        let (connection, peer) = connection(backend);
-        worker.pool.put(connection, POLICY, Instant::now());
+        let (connection, peer) = connection();
+        worker.pool.put(backend, connection, POLICY, Instant::now());
         peers.push(peer);
     };
     put(kept);

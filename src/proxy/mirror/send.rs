@@ -67,7 +67,8 @@ impl Copy {
         let facts = within(timeouts.first_byte, Reason::FirstByteTimeout, heading).await??;
         let clean = self.read_body(&connection.stream, &facts, read).await?;
         if clean && facts.keep_alive {
-            self.worker.pool.put(connection, self.upstream.pool, Instant::now());
+            let backend = self.permit.backend().id;
+            self.worker.pool.put(backend, connection, self.upstream.pool, Instant::now());
         }
         Ok(())
     }
@@ -86,7 +87,7 @@ impl Copy {
         let dialled = within(connect, Reason::ConnectTimeout, dialling).await?;
         let stream = dialled.map_err(|error| not_dialled(&error, transport, backend))?;
         counters.upstream_connects.add(1);
-        Ok(pool::Connection::new(key, stream, Instant::now()))
+        Ok(pool::Connection::new(stream, Instant::now()))
     }
 
     /// Reads up to the final head; what came behind it is left in `read`.
