@@ -2,11 +2,18 @@
 //! [`crate::net::Channel`], so that an exchange is one piece of code whatever carries it.
 
 mod body;
+mod carrier;
 mod client;
+mod frames;
+mod guard;
 mod heads;
 mod io;
+mod link;
 mod server;
 
-pub use client::{ClientStream, Driver, Link, STREAMS_MAX};
+pub use carrier::{Accepted, Carrier, CarrierLimits};
+pub use client::{ClientStream, Driver, STREAMS_MAX, Trunk};
+pub use guard::Offence;
 pub use io::Io;
+pub use link::Link;
 pub use server::ServerStream;

@@ -30,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How long an idle connection stays when it is to end: a request may be on its way to us, and from a client
 /// that was accepted a moment ago one almost certainly is.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
+pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 /// Serves one client connection to its end. `over_limit`: the client holds too many connections, so its
 /// first request is answered 429 and the connection closed. Dropping the future closes it at once.
@@ -45,7 +45,7 @@ pub fn serve<G: 'static>(
 ) -> impl Future<Output = ()> {
     // Not an async function: its arguments would be kept twice for as long as the connection lives.
     let mut connection = Connection {
-        registration: Registration { worker, slot: None },
+        registration: Registration { worker, slot: None, is_stream: false },
         gate,
         stream,
         peer,
@@ -54,6 +54,7 @@ pub fn serve<G: 'static>(
         inbox: Vec::new(),
         unparsed: false,
         deadline: None,
+        first: true,
         over_limit,
         resets: false,
     };
@@ -64,17 +65,18 @@ pub fn serve<G: 'static>(
     }
 }
 
-/// Keeps a connection known to its worker for as long as it lives.
+/// Keeps a connection, or one stream of many on one, known to its worker for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Registration {
     pub(super) worker: Rc<Worker>,
     slot: Option<u32>,
+    is_stream: bool,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            self.worker.unregister(slot);
+            self.worker.unregister(slot, self.is_stream);
         }
     }
 }
@@ -82,7 +84,7 @@ impl Drop for Registration {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) registration: Registration,
-    gate: Rc<Gate>,
+    pub(super) gate: Rc<Gate>,
     pub(super) stream: Stream,
     pub(super) peer: Peer,
     /// Empty on a unix socket.
@@ -94,6 +96,8 @@ pub(super) struct Connection {
     unparsed: bool,
     /// When to give up waiting for a head.
     deadline: Option<Instant>,
+    /// No head was read yet: this may be the preface of HTTP/2.
+    first: bool,
     pub(super) over_limit: bool,
     /// What the client gets last is not all of it, which an ordinary close would hide from it.
     pub(super) resets: bool,
@@ -103,6 +107,27 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if self.resets {
             self.stream.reset_on_close();
+        }
+    }
+}
+
+/// Whether what a client sends is the preface of HTTP/2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preface {
+    Complete,
+    Partial,
+    None,
+}
+
+impl Preface {
+    /// Of `bytes`, the first ones. Without `h1` there is nothing else that they could be.
+    fn of(bytes: &[u8], h1: bool) -> Self {
+        match (bytes.starts_with(PREFACE), PREFACE.starts_with(bytes)) {
+            (true, _) => Preface::Complete,
+            (false, true) => Preface::Partial,
+            // It will be refused by whoever knows how.
+            (false, false) if !h1 => Preface::Complete,
+            (false, false) => Preface::None,
         }
     }
 }
@@ -122,8 +147,13 @@ pub(super) enum After {
 enum Head {
     Request(Box<Exchange>, Buffer, Range<usize>),
     Refused(Box<Exchange>, Reason),
+    /// HTTP/2, of which so much was read.
+    Http2(Vec<u8>),
     Closed,
 }
+
+/// What a client sends first that knows beforehand that we speak HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Connection {
     pub(super) fn worker(&self) -> &Rc<Worker> {
@@ -132,8 +162,38 @@ impl Connection {
 
     async fn register(&mut self) {
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        self.registration.slot = Some(self.worker().register(waker));
+        self.registration.slot = Some(self.worker().register(waker, false));
         self.worker().counters().connections.add(1);
+    }
+
+    /// For one stream of an HTTP/2 connection; `from`: who is at the other end of that.
+    pub(super) fn for_stream(
+        worker: Rc<Worker>,
+        gate: Rc<Gate>,
+        stream: Stream,
+        (peer, peer_ip): (Peer, Rc<str>),
+        over_limit: bool,
+    ) -> Self {
+        Connection {
+            registration: Registration { worker, slot: None, is_stream: true },
+            gate,
+            stream,
+            peer,
+            peer_ip,
+            timer: Timer::default(),
+            inbox: Vec::new(),
+            unparsed: false,
+            deadline: None,
+            first: false,
+            over_limit,
+            resets: false,
+        }
+    }
+
+    /// As [`Connection::register`], for a stream: its connection is counted already.
+    pub(super) async fn register_stream(&mut self) {
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        self.registration.slot = Some(self.worker().register(waker, true));
     }
 
     async fn run(&mut self) {
@@ -145,6 +205,7 @@ impl Connection {
         loop {
             let (mut exchange, after) = match poll_fn(|cx| self.poll_head(cx)).await {
                 Head::Closed => return,
+                Head::Http2(before) => return Box::pin(self.run_http2(before)).await,
                 Head::Refused(mut exchange, reason) => {
                     self.identify_refused(&mut exchange);
                     let after = self.answer(&mut exchange, reason).await;
@@ -238,7 +299,7 @@ impl Connection {
     }
 
     /// Gives a request whose head could not be read its id and its client, for the answer and the log.
-    fn identify_refused(&self, exchange: &mut Exchange) {
+    pub(super) fn identify_refused(&self, exchange: &mut Exchange) {
         let Some((pin, _)) = self.gate.pin(self.worker()) else { return };
         let (forwarding, rng) = (&pin.forwarding, &mut self.worker().rng.borrow_mut());
         admit::identify(&mut exchange.request, forwarding, self.from(forwarding), rng);
@@ -258,6 +319,23 @@ impl Connection {
     fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
         let Some((pin, index)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
         let listener = &pin.listeners[index].1;
+        if self.first && (listener.http.h2c || !listener.http.h1) {
+            match Preface::of(&buffer[..n], listener.http.h1) {
+                Preface::Complete => {
+                    let before = buffer[..n].to_vec();
+                    (self.inbox, self.deadline) = (Vec::new(), None);
+                    self.worker().resources().buffers.put(buffer);
+                    return Some(Head::Http2(before));
+                }
+                Preface::Partial => {
+                    self.inbox.extend_from_slice(&buffer[fresh..n]);
+                    self.worker().resources().buffers.put(buffer);
+                    return None;
+                }
+                Preface::None => {}
+            }
+        }
+        self.first = false;
         let limits = HeadLimits {
             header_bytes: listener.limits.header_bytes,
             headers: listener.limits.headers,
@@ -345,7 +423,7 @@ impl Connection {
     }
 
     /// Ends our side and reads for a while, so that the answer is not lost to a reset.
-    async fn linger(&mut self) {
+    pub(super) async fn linger(&mut self) {
         if self.stream.shutdown_write().is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Connections to backends that speak HTTP/2: a [`Link`] gives out streams, its [`Driver`] moves their frames, and
+//! Connections to backends that speak HTTP/2: a [`Trunk`] gives out streams, its [`Driver`] moves their frames, and
 //! each stream is a [`crate::net::Channel`]. Kept and shared out by `pool`; used by `probe`, too.
 
 mod driver;
@@ -46,13 +46,13 @@ struct Shared {
 
 /// A live connection.
 #[derive(Debug)]
-pub struct Link {
+pub struct Trunk {
     requests: SendRequest<Bytes>,
     shared: Arc<Shared>,
     secure: bool,
 }
 
-impl Link {
+impl Trunk {
     /// Begins to speak on `stream`. `news` is told when there is room for a stream, and when the connection ends.
     /// Nothing moves unless the driver is polled.
     ///
@@ -79,7 +79,7 @@ impl Link {
         });
         let pings = connection.ping_pong();
         let driver = Driver::new(connection, pings, heard, Arc::clone(&shared));
-        Ok((Link { requests, shared, secure }, driver))
+        Ok((Trunk { requests, shared, secure }, driver))
     }
 
     /// Streams open now.
