@@ -20,6 +20,12 @@ pub struct HeadLimits {
     pub uri_bytes: usize,
 }
 
+impl HeadLimits {
+    /// None, for heads of our own.
+    pub const OFF: HeadLimits =
+        HeadLimits { header_bytes: usize::MAX, headers: usize::MAX, uri_bytes: usize::MAX };
+}
+
 /// What a request's `Expect` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expectation {

@@ -14,6 +14,5 @@ mod server;
 pub use carrier::{Accepted, Carrier, CarrierLimits};
 pub use client::{ClientStream, Driver, STREAMS_MAX, Trunk};
 pub use guard::Offence;
-pub use io::Io;
 pub use link::Link;
 pub use server::ServerStream;
