@@ -89,6 +89,7 @@
 pub mod admit;
 pub mod backend;
 pub mod balance;
+pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -109,3 +110,4 @@ pub mod rng;
 pub mod route;
 pub mod server;
 pub mod snapshot;
+pub mod tls;

@@ -7,12 +7,14 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::task::coop;
 
 use super::exchange::Exchange;
+use super::handshake::Spoken;
 use super::hold::Hold;
 
 use super::timer::{Timer, earlier};
@@ -20,17 +22,20 @@ use super::worker::{Gate, Worker};
 use crate::admit;
 use crate::error::Reason;
 use crate::http1::{HeadLimits, Parsed, parse_request};
+use crate::log::since_1970;
 use crate::message::Version;
 use crate::net::{Peer, Stream};
 use crate::relay::{BUFFER_BYTES, Buffer};
+use crate::snapshot::Listener;
+use crate::tls::{Server, Session};
 
 /// How long a closing connection is read from, so that a client that is still sending gets our answer
 /// instead of a reset.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// How long an idle connection stays when it is to end: a request may be on its way to us, and from a client
 /// that was accepted a moment ago one almost certainly is.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
+pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 /// Serves one client connection to its end. `over_limit`: the client holds too many connections, so its
 /// first request is answered 429 and the connection closed. Dropping the future closes it at once.
@@ -56,10 +61,11 @@ pub fn serve<G: 'static>(
         deadline: None,
         over_limit,
         resets: false,
+        session: None,
     };
     async move {
         connection.register().await;
-        connection.run().await;
+        connection.speak().await;
         drop(guard);
     }
 }
@@ -97,6 +103,8 @@ pub(super) struct Connection {
     pub(super) over_limit: bool,
     /// What the client gets last is not all of it, which an ordinary close would hide from it.
     pub(super) resets: bool,
+    /// What the TLS handshake has settled, if there was one.
+    pub(super) session: Option<Rc<Session>>,
 }
 
 impl Drop for Connection {
@@ -134,6 +142,25 @@ impl Connection {
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         self.registration.slot = Some(self.worker().register(waker));
         self.worker().counters().connections.add(1);
+    }
+
+    /// Serves the connection in the language that its listener and its client agree on.
+    async fn speak(&mut self) {
+        if let Some((server, within)) = self.wants_tls() {
+            // Boxed: few connections are at it at any time.
+            match Box::pin(self.shake_hands(server, within)).await {
+                Some(Spoken::Http1) => {}
+                Some(Spoken::Http2) | None => return,
+            }
+        }
+        self.run().await;
+    }
+
+    /// What the listener begins TLS sessions with, if it does, and how long that may take.
+    fn wants_tls(&self) -> Option<(Arc<Server>, Option<Duration>)> {
+        let (pin, listener) = self.gate.pin(self.worker())?;
+        let listener = &pin.listeners[listener].1;
+        Some((listener.tls.clone()?, listener.timeouts.tls_handshake))
     }
 
     async fn run(&mut self) {
@@ -220,10 +247,14 @@ impl Connection {
         }
     }
 
+    /// Whether the worker or the listener is to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.worker().is_draining() || self.gate.is_retired()
+    }
+
     /// Nothing to read: has the time come to stop waiting?
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
-        let leaving = self.worker().is_draining() || self.gate.is_retired();
-        if leaving && self.inbox.is_empty() {
+        if self.is_leaving() && self.inbox.is_empty() {
             self.deadline = earlier(self.deadline, Some(Instant::now() + ON_ITS_WAY));
         }
         match self.timer.poll(cx, self.deadline) {
@@ -263,6 +294,11 @@ impl Connection {
             headers: listener.limits.headers,
             uri_bytes: listener.limits.uri_bytes,
         };
+        if fresh == 0 && buffer[..n].first() == Some(&TLS_HANDSHAKE) && listener.tls.is_none() {
+            tell_tls(listener, &self.peer_ip);
+            self.worker().resources().buffers.put(buffer);
+            return Some(Head::Closed);
+        }
         // A head that trickles in is not parsed again for each byte, only for each line.
         let no_line_ended = fresh > 0 && memchr::memchr(b'\n', &buffer[fresh..n]).is_none();
         if no_line_ended && n < limits.header_bytes {
@@ -366,6 +402,20 @@ impl Connection {
             }
         })
         .await;
+    }
+}
+
+/// The first byte of a client that speaks TLS, and of no request.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Says, once a minute, that clients take a listener for another.
+fn tell_tls(listener: &Listener, peer: &str) {
+    if listener.not_in_the_clear.may_tell(since_1970()) {
+        tracing::warn!(
+            listener = &*listener.name,
+            peer,
+            "a client speaks TLS to this listener, which has no [listener.tls]; closed (told once a minute)"
+        );
     }
 }
 

@@ -6,11 +6,11 @@ use super::super::item::Item;
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
 use super::super::schema::{
-    ForwardPath, Limits, Listener, ListenerHttp, ListenerTimeouts, PathPolicy,
+    ForwardPath, Limits, Listener, ListenerTimeouts, PathPolicy,
 };
 use super::super::shapes;
 use super::super::source::Place;
-use super::{WrittenListener, name, timeouts};
+use super::{WrittenListener, name, timeouts, tls};
 
 /// The most connections that a limit can name.
 const CONNECTIONS_MAX: i64 = 100_000_000;
@@ -28,15 +28,16 @@ pub(super) fn read(section: &Section<'_>, defaults: ListenerTimeouts) -> Written
     let (name, name_place) = name(section, "http");
     let (binds, bind_places) = binds(section);
     section.read("protocol", protocol);
-    http(section);
+    let tls = tls::read(section);
+    let http = tls::http(section, section.table.find("tls").is_some());
     let timeouts = section
         .child("timeouts", &shapes::LISTENER_TIMEOUTS)
         .map(|section| timeouts::read_all(&section, &format!("listener.{name}.timeouts")))
         .unwrap_or_default();
     let backlog = section.read("backlog", |item| item.integer(1..=65_535));
     let listener = Listener {
-        tls: None,
-        http: ListenerHttp::default(),
+        tls,
+        http,
         binds,
         backlog: backlog.unwrap_or(BACKLOG),
         limits: limits(section, &name),
@@ -73,23 +74,11 @@ fn protocol(item: Item<'_>) -> Option<()> {
         "https" | "tls" => {
             item.bad(
                 "TLS is not a protocol of its own",
-                "accepted now: \"http\"; a [listener.tls] table will add TLS, once a version has it",
+                "write protocol = \"http\", and a [listener.tls] table with the certificates",
             );
             None
         }
         _ => item.word(&[("http", ())]),
-    }
-}
-
-fn http(section: &Section<'_>) {
-    let Some(http) = section.child("http", &shapes::LISTENER_HTTP) else { return };
-    if let Some(item) = http.item("h1")
-        && item.boolean() == Some(false)
-    {
-        item.bad(
-            "`h1` is the only protocol there is in this version; without it nothing could be served",
-            "write h1 = true, or leave it out",
-        );
     }
 }
 
