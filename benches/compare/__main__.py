@@ -178,7 +178,8 @@ def run_row(row: Row, contestants: list[Contestant], plan: Plan, examples: Path)
         else:
             able.append(contestant)
     rounds = min(plan.rounds, row.rounds_max)
-    with Lab(row.settings, row.body_bytes, able, examples / "backend", row.backends) as lab:
+    backend = tools.need("nghttpd") if row.h2_backends else examples / "backend"
+    with Lab(row.settings, row.body_bytes, able, backend, row.backends) as lab:
         row.prepare(lab, plan.seconds, examples)
         take(result, lab, "alone", row.calm(lab))
         for number in range(rounds):

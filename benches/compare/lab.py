@@ -10,14 +10,17 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import client
 import machine
+import tools
 from load import Load
 from peers import Peer, Setting, Site
 
@@ -124,10 +127,33 @@ class Lab:
         if load.requests == 0:
             raise Refused("it answered nothing")
 
+    def _backend_command(self, port: int, query: str) -> list[str]:
+        if self.backend.name != "nghttpd":
+            return [str(self.backend), f"127.0.0.1:{port}", str(self.body_bytes), query]
+        (self.directory / "index.html").write_bytes(b"x" * self.body_bytes)
+        return [str(self.backend), "--no-tls", "-a", "127.0.0.1", "-d", str(self.directory), str(port)]
+
+    def _make_certificate(self) -> None:
+        """P-256, signed by itself, as most certificates are of that kind."""
+        certificate, key = self.directory / "certificate.pem", self.directory / "key.pem"
+        made = subprocess.run(
+            [str(tools.need("openssl")), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+             "-nodes", "-days", "2", "-subj", f"/CN={client.HOST}", "-addext", f"subjectAltName=DNS:{client.HOST}",
+             "-keyout", str(key), "-out", str(certificate)],
+            capture_output=True, text=True, check=False,
+        )
+        if made.returncode != 0:
+            raise RuntimeError(f"openssl made no certificate: {made.stderr.strip()}")
+        # Some peers change their user when started by root.
+        key.chmod(0o644)
+        (self.directory / "both.pem").write_text(certificate.read_text() + key.read_text())
+
     def _start(self) -> None:
+        if any(setting.tls for setting in self.settings.values()):
+            self._make_certificate()
         for number, query in enumerate(self.backend_queries):
             port = machine.free_port()
-            command = [str(self.backend), f"127.0.0.1:{port}", str(self.body_bytes), query]
+            command = self._backend_command(port, query)
             self.backends.append(Backend(port, command, self.directory / f"backend-{number}.log"))
             self.backends[-1].start()
         for contestant in self.contestants:
@@ -146,7 +172,8 @@ class Lab:
         directory.mkdir()
         directory.chmod(0o777)
         ports = [backend.port for backend in self.backends]
-        site = Site(setting, directory, machine.free_port(), ports, self.connections_max)
+        files = [self.directory / name for name in ("certificate.pem", "key.pem", "both.pem")]
+        site = Site(setting, directory, machine.free_port(), ports, self.connections_max, *files)
         if setting.access_log and peer.wants_syslog:
             self._sinks.append(Sink(site.syslog))
         cores = {machine.cores()[0]} if setting.pinned else os.sched_getaffinity(0)
@@ -174,14 +201,21 @@ class Lab:
     def _wrong_answer(self, stand: Stand) -> str | None:
         """What is wrong with one of a few answers."""
         try:
-            with client.connect(stand.site.port) as stream:
-                for _ in range(20):
-                    status, body_bytes = client.exchange(stream)
-                    if " 200 " not in status + " " or body_bytes != self.body_bytes:
-                        return f"it answered “{status}” with {body_bytes} bytes, not 200 with {self.body_bytes}"
+            for status, body_bytes in self._answers(stand):
+                if " 200 " not in status + " " or body_bytes != self.body_bytes:
+                    return f"it answered “{status}” with {body_bytes} bytes, not 200 with {self.body_bytes}"
         except OSError as error:
             return f"it does not answer: {error}"
         return None
+
+    def _answers(self, stand: Stand) -> Iterator[tuple[str, int]]:
+        setting, port = stand.site.setting, stand.site.port
+        if setting.h2:
+            yield client.exchange_h2(tools.need("curl"), port)
+            return
+        with client.connect(port, setting.tls) as stream:
+            for _ in range(20):
+                yield client.exchange(stream)
 
 
 @dataclass

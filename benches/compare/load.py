@@ -1,6 +1,6 @@
-"""Load generators: wrk, which asks as fast as it is answered, and `steady`, which asks at a fixed rate.
+"""Load generators: wrk and h2load, which ask as fast as they are answered, and `steady`, which asks at a fixed rate.
 
-Each prints one JSON object; both become a `Load`.
+What each prints becomes a `Load`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +56,12 @@ class Wrk:
     # Bytes of body of a POST; 0 is a GET.
     post_bytes: int = 0
     close: bool = False
+    tls: bool = False
 
     def start(self, port: int, seconds: float, timeout_seconds: int = 5) -> "Running":
         command = [
             str(tools.need("wrk")), "-t1", f"-c{self.connections}", f"-d{max(1, round(seconds))}s",
-            f"--timeout={timeout_seconds}s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}/",
+            f"--timeout={timeout_seconds}s", "-s", str(SCRIPT), f"http{'s' * self.tls}://127.0.0.1:{port}/",
         ]
         if self.close:
             command[1:1] = ["-H", "Connection: close"]
@@ -67,8 +69,38 @@ class Wrk:
             command += ["--", "POST", str(self.post_bytes)]
         return Running(command)
 
+    def start_turns(self, port: int, seconds: float) -> "Running":
+        """For turns that take `seconds` in all, those of others included."""
+        # Longer than that, since we end it; and no request waits too long but for its turn.
+        return self.start(port, 2 * seconds + 60, timeout_seconds=60)
+
     def run(self, port: int, seconds: float) -> Load:
         return self.start(port, seconds).finish()
+
+
+@dataclass(frozen=True)
+class H2Load:
+    """Closed loop over HTTP/2: every stream that ends is followed by another."""
+
+    connections: int = 10
+    streams: int = 32
+
+    def start(self, port: int, seconds: float, log: Path | None = None) -> "RunningH2Load":
+        command = [
+            str(tools.need("h2load")), f"-c{self.connections}", f"-m{self.streams}",
+            f"-D{max(1, round(seconds))}", f"http://127.0.0.1:{port}/",
+        ]
+        if log:
+            command.append(f"--log-file={log}")
+        return RunningH2Load(command, seconds, log)
+
+    def start_turns(self, port: int, seconds: float) -> "RunningH2Load":
+        # It ends by itself and only then tells what it saw: with the last turn, or soon after it.
+        return self.start(port, seconds)
+
+    def run(self, port: int, seconds: float) -> Load:
+        with tempfile.TemporaryDirectory(prefix="forebay-h2load-") as directory:
+            return self.start(port, seconds, Path(directory) / "log").finish()
 
 
 @dataclass(frozen=True)
@@ -142,8 +174,51 @@ class Running:
             out, err = self.popen.communicate(timeout=120)
         finally:
             self.kill()
+        if seen := self.read(out):
+            return seen
+        said = (out + err).strip().splitlines()[-3:]
+        raise RuntimeError(f"{Path(self.command[0]).name} gave no result: {' / '.join(said)}")
+
+    def read(self, out: str) -> Load | None:
+        """What it printed."""
         for line in out.splitlines():
             if line.startswith("{"):
                 return Load(**json.loads(line))
-        said = (out + err).strip().splitlines()[-3:]
-        raise RuntimeError(f"{Path(self.command[0]).name} gave no result: {' / '.join(said)}")
+        return None
+
+
+class RunningH2Load(Running):
+    """h2load at work."""
+
+    def __init__(self, command: list[str], seconds: float, log: Path | None):
+        super().__init__(command)
+        self.seconds = seconds
+        self.log = log
+
+    def end(self) -> Load:
+        """Its time is over, or will be soon."""
+        self.resume()
+        return self.finish()
+
+    def read(self, out: str) -> Load | None:
+        seen = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", out)
+        if not seen:
+            return None
+        succeeded, failed, errored, timed_out = map(int, seen.groups())
+        bad = sum(map(int, re.findall(r"(\d+) [45]xx", out)))
+        times = sorted(self._times())
+
+        def percentile(share: float) -> float:
+            return times[min(len(times) - 1, int(len(times) * share))] if times else 0.0
+
+        return Load(
+            requests=succeeded, seconds=self.seconds, p50=percentile(0.5), p99=percentile(0.99),
+            p999=percentile(0.999), bad_answers=bad, broken=failed - bad + errored + timed_out,
+            longest=percentile(1.0),
+        )
+
+    def _times(self) -> list[int]:
+        """Microseconds of each request, where they were written down."""
+        if not self.log or not self.log.exists():
+            return []
+        return [int(line.split("\t")[2]) for line in self.log.read_text().splitlines()]

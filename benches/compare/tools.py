@@ -18,6 +18,10 @@ PEERS_VENV = REPOSITORY / "target" / "peers"
 INSTALL = {
     "wrk": "apt-get install wrk",
     "ss": "apt-get install iproute2",
+    "h2load": "apt-get install nghttp2-client",
+    "nghttpd": "apt-get install nghttp2-server",
+    "openssl": "apt-get install openssl",
+    "curl": "apt-get install curl",
 }
 
 

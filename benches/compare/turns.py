@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import machine
 from lab import Stand
-from load import Load, Running, Wrk
+from load import H2Load, Load, Running, Wrk
 
 TURN_SECONDS = 0.1
 
@@ -30,16 +30,14 @@ class Turn:
     per_second: float
 
 
-def take_turns(stands: list[Stand], load: Wrk, seconds: float) -> list[Turn | RuntimeError]:
+def take_turns(stands: list[Stand], load: Wrk | H2Load, seconds: float) -> list[Turn | RuntimeError]:
     """Loads each of `stands` for `seconds` in all; the results in their order. A load that gave none stands as
     its error."""
     loads: list[Running] = []
     try:
         before = [machine.cpu_us(stand.process.pid) for stand in stands]
         for stand in stands:
-            # Longer than all turns together, since we end it; and no request waits too long but for its turn.
-            seconds_max = 2 * len(stands) * (seconds + CONNECT_SECONDS) + 60
-            running = load.start(stand.site.port, seconds_max, timeout_seconds=60)
+            running = load.start_turns(stand.site.port, len(stands) * (seconds + CONNECT_SECONDS))
             loads.append(running)
             time.sleep(CONNECT_SECONDS)
             running.pause()

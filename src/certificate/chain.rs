@@ -44,9 +44,9 @@ pub(super) fn check(
             "name the key that the certificate was requested with",
         ));
     }
-    let out_of_order = parsed.windows(2).position(|pair| {
-        pair[0].tbs_certificate.issuer != pair[1].tbs_certificate.subject
-    });
+    let out_of_order = parsed
+        .windows(2)
+        .position(|pair| pair[0].tbs_certificate.issuer != pair[1].tbs_certificate.subject);
     if let Some(index) = out_of_order {
         let issuer = &parsed[index].tbs_certificate.issuer;
         let elsewhere =

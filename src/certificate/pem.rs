@@ -39,10 +39,9 @@ fn no_certificate(text: &[u8]) -> Fault {
     let labels = labels(text);
     let has = |what: &str| labels.iter().any(|label| label.contains(what));
     let (message, help) = match () {
-        () if is_der(text) => (
-            "is DER, not PEM",
-            "convert it: openssl x509 -inform der -in OLD -out NEW.crt",
-        ),
+        () if is_der(text) => {
+            ("is DER, not PEM", "convert it: openssl x509 -inform der -in OLD -out NEW.crt")
+        }
         () if has("PRIVATE KEY") => (
             "holds a private key, not a certificate",
             "name the certificate's file here, and this one as `key`",
@@ -59,10 +58,9 @@ fn no_certificate(text: &[u8]) -> Fault {
             "holds a public key, not a certificate",
             "name the certificate's file: it begins with -----BEGIN CERTIFICATE-----",
         ),
-        () => (
-            "holds no certificate",
-            "name a PEM file: it begins with -----BEGIN CERTIFICATE-----",
-        ),
+        () => {
+            ("holds no certificate", "name a PEM file: it begins with -----BEGIN CERTIFICATE-----")
+        }
     };
     Fault::certificate(message, help)
 }
@@ -82,7 +80,9 @@ fn no_key(text: &[u8]) -> Fault {
             "holds a public key, not a private one",
             "name the private key's file: it begins with -----BEGIN PRIVATE KEY-----",
         ),
-        () => ("holds no private key", "name a PEM file: it begins with -----BEGIN PRIVATE KEY-----"),
+        () => {
+            ("holds no private key", "name a PEM file: it begins with -----BEGIN PRIVATE KEY-----")
+        }
     };
     Fault::key(message, help)
 }

@@ -33,12 +33,15 @@ impl Roots {
             store.add(certificate.clone()).map_err(|error| {
                 let nth = index + 1;
                 Fault::certificate(
-                    format!("holds a certificate that cannot vouch for others (number {nth}): {error}"),
+                    format!(
+                        "holds a certificate that cannot vouch for others (number {nth}): {error}"
+                    ),
                     "name the certificates of authorities, in PEM",
                 )
             })?;
         }
-        let all: Vec<u8> = certificates.iter().flat_map(|der: &CertificateDer<'_>| der.to_vec()).collect();
+        let all: Vec<u8> =
+            certificates.iter().flat_map(|der: &CertificateDer<'_>| der.to_vec()).collect();
         Ok(Roots {
             store: Arc::new(store),
             fingerprint: Fingerprint::of(&all),

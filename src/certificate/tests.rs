@@ -1,5 +1,4 @@
 //! Pairs made for the purpose, good ones and every kind of bad.
-#![allow(clippy::unwrap_used, reason = "what rcgen makes is good")]
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
@@ -10,32 +9,35 @@ use super::*;
 
 fn params(names: &[&str]) -> CertificateParams {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    CertificateParams::new(names).unwrap()
+    CertificateParams::new(names).expect("rcgen makes it")
 }
 
 fn authority(name: &str) -> (CertificateParams, KeyPair) {
     let mut params = params(&[]);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
-    (params, KeyPair::generate().unwrap())
+    (params, KeyPair::generate().expect("rcgen makes it"))
 }
 
 /// A certificate, its issuer's, the root's, and the key of the first.
 fn chain() -> [String; 4] {
     let (root, root_key) = authority("root");
-    let root_pem = root.self_signed(&root_key).unwrap().pem();
+    let root_pem = root.self_signed(&root_key).expect("rcgen makes it").pem();
     let root = Issuer::new(root, root_key);
     let (middle, middle_key) = authority("middle");
-    let middle_pem = middle.signed_by(&middle_key, &root).unwrap().pem();
+    let middle_pem = middle.signed_by(&middle_key, &root).expect("rcgen makes it").pem();
     let middle = Issuer::new(middle, middle_key);
-    let key = KeyPair::generate().unwrap();
-    let leaf = params(&["shop.example"]).signed_by(&key, &middle).unwrap().pem();
+    let key = KeyPair::generate().expect("rcgen makes it");
+    let leaf = params(&["shop.example"]).signed_by(&key, &middle).expect("rcgen makes it").pem();
     [leaf, middle_pem, root_pem, key.serialize_pem()]
 }
 
 fn self_signed() -> (String, String) {
-    let key = KeyPair::generate().unwrap();
-    (params(&["shop.example"]).self_signed(&key).unwrap().pem(), key.serialize_pem())
+    let key = KeyPair::generate().expect("rcgen makes it");
+    (
+        params(&["shop.example"]).self_signed(&key).expect("rcgen makes it").pem(),
+        key.serialize_pem(),
+    )
 }
 
 #[track_caller]
@@ -53,9 +55,10 @@ fn every_kind_of_key_is_read_with_its_names() {
         (&PKCS_ED25519, KeyKind::Ed25519),
         (&PKCS_RSA_SHA256, KeyKind::Rsa),
     ] {
-        let key = KeyPair::generate_for(algorithm).unwrap();
-        let certificate =
-            params(&["Shop.example", "*.shop.example", "10.0.0.1"]).self_signed(&key).unwrap();
+        let key = KeyPair::generate_for(algorithm).expect("rcgen makes it");
+        let certificate = params(&["Shop.example", "*.shop.example", "10.0.0.1"])
+            .self_signed(&key)
+            .expect("rcgen makes it");
         let pair = Pair::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes());
         let pair = pair.expect("a good pair");
         assert_eq!(pair.kind, kind);
@@ -142,14 +145,15 @@ fn what_is_no_key_is_told_by_what_it_is() {
 fn a_chain_is_good_only_while_all_of_it_is() {
     let (mut root, root_key) = authority("root");
     root.not_after = rcgen::date_time_ymd(2030, 1, 1);
-    let root_pem = root.self_signed(&root_key).unwrap().pem();
-    let key = KeyPair::generate().unwrap();
+    let root_pem = root.self_signed(&root_key).expect("rcgen makes it").pem();
+    let key = KeyPair::generate().expect("rcgen makes it");
     let mut leaf = params(&["shop.example"]);
     (leaf.not_before, leaf.not_after) =
         (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2040, 1, 1));
-    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap().pem();
+    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).expect("rcgen makes it").pem();
     let text = format!("{leaf}{root_pem}");
-    let pair = Pair::from_pem(text.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    let pair =
+        Pair::from_pem(text.as_bytes(), key.serialize_pem().as_bytes()).expect("rcgen makes it");
     let validity = pair.validity;
     let (first, last) = (1_577_836_800, 1_893_456_000);
     assert_eq!(validity, Validity { not_before: first, not_after: last });
@@ -175,7 +179,8 @@ fn a_clients_certificate_says_whose_it_is() {
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "Shop");
     params.distinguished_name.push(DnType::CommonName, "alice");
-    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let certificate =
+        params.self_signed(&KeyPair::generate().expect("rcgen makes it")).expect("rcgen makes it");
     let peer = Peer::read(certificate.der()).expect("readable");
     assert_eq!(&*peer.subject, "CN=alice,O=Shop");
     assert_eq!(peer.fingerprint, Fingerprint::of(certificate.der()));

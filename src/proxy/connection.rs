@@ -65,7 +65,7 @@ pub fn serve<G: 'static>(
     };
     async move {
         connection.register().await;
-        connection.speak().await;
+        connection.run().await;
         drop(guard);
     }
 }
@@ -144,26 +144,27 @@ impl Connection {
         self.worker().counters().connections.add(1);
     }
 
-    /// Serves the connection in the language that its listener and its client agree on.
-    async fn speak(&mut self) {
-        if let Some((server, within)) = self.wants_tls() {
-            // Boxed: few connections are at it at any time.
-            match Box::pin(self.shake_hands(server, within)).await {
-                Some(Spoken::Http1) => {}
-                Some(Spoken::Http2) | None => return,
-            }
-        }
-        self.run().await;
+    fn speaks_tls(&self) -> bool {
+        let listener = self.gate.pin(self.worker());
+        listener.is_some_and(|(pin, listener)| pin.listeners[listener].1.tls.is_some())
     }
 
     /// What the listener begins TLS sessions with, if it does, and how long that may take.
-    fn wants_tls(&self) -> Option<(Arc<Server>, Option<Duration>)> {
+    pub(super) fn wants_tls(&self) -> Option<(Arc<Server>, Option<Duration>)> {
         let (pin, listener) = self.gate.pin(self.worker())?;
         let listener = &pin.listeners[listener].1;
         Some((listener.tls.clone()?, listener.timeouts.tls_handshake))
     }
 
+    /// Serves the connection in the language that its listener and its client agree on.
     async fn run(&mut self) {
+        if self.speaks_tls() {
+            // Boxed: few connections are at it at any time.
+            match Box::pin(self.shake_hands()).await {
+                Some(Spoken::Http1) => {}
+                Some(Spoken::Http2) | None => return,
+            }
+        }
         let header = self
             .gate
             .pin(self.worker())

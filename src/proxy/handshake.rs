@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Semaphore;
 
@@ -47,11 +47,8 @@ pub(super) enum Spoken {
 
 impl Connection {
     /// Makes the stream one through TLS. `None`: there is none, and who deserved to know why does.
-    pub(super) async fn shake_hands(
-        &mut self,
-        server: Arc<Server>,
-        within: Option<Duration>,
-    ) -> Option<Spoken> {
+    pub(super) async fn shake_hands(&mut self) -> Option<Spoken> {
+        let (server, within) = self.wants_tls()?;
         let began = Instant::now();
         let outcome = self.try_handshake(&server, within.map(|within| began + within)).await;
         let failure = match outcome {
@@ -123,7 +120,8 @@ impl Connection {
         let session =
             Session::new(Arc::clone(server), agreed.sni.as_deref(), agreed.client.as_deref());
         // A ticket outlives its day: what was verified when it was made may be over by now.
-        let is_over = session.client().is_some_and(|peer| peer.validity.at(now()) != Standing::Good);
+        let is_over =
+            session.client().is_some_and(|peer| peer.validity.at(now()) != Standing::Good);
         if is_over || (session.client().is_none() && server.requires_client()) {
             return Err(Failure::Unvouched);
         }

@@ -16,8 +16,8 @@ use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set, stable};
 use crate::log::{Writer, header_json};
 use crate::message::Known;
-use crate::pool;
 use crate::metrics::Seldom;
+use crate::pool;
 use crate::route::RouteTable;
 use crate::tls;
 

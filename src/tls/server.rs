@@ -113,7 +113,9 @@ fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-fn verifier(auth: &ClientAuth) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Error> {
+fn verifier(
+    auth: &ClientAuth,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Error> {
     let roots = Arc::clone(&auth.roots.store);
     let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider()));
     let builder = match auth.mode {

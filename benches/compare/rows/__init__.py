@@ -8,6 +8,7 @@ from . import (
     h1_1m,
     h1_16k,
     h1_128,
+    h2,
     idle,
     log,
     many,
@@ -16,6 +17,7 @@ from . import (
     slow,
     steady,
     strategies,
+    tls,
     workers,
 )
 from .row import Row
@@ -27,6 +29,10 @@ ROWS: list[Row] = [
     post_16k.ROW,
     log.ROW,
     close.ROW,
+    tls.KEEP_ALIVE,
+    tls.HANDSHAKE,
+    h2.TO_H1,
+    h2.TO_H2,
     many.ROW,
     workers.ROW,
     reload.ROW,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import machine
 from lab import Contestant, Lab, Refused, Stand
-from load import Load, Wrk
+from load import H2Load, Load, Wrk
 from peers import Setting
 from turns import Turn, take_turns
 
@@ -64,6 +64,8 @@ class Row:
     body_bytes: int = 128
     # What each backend does by itself: see examples/backend.
     backends: tuple[str, ...] = ("",)
+    # Backends speak HTTP/2: they are nghttpd.
+    h2_backends: bool = False
     # Part of a quick run.
     quick: bool = False
     # Backends fail: only run when asked for.
@@ -80,7 +82,8 @@ class Row:
 
     def unable(self, contestant: Contestant) -> str | None:
         """Why this peer does not know how, if so."""
-        return None
+        reasons = (contestant.peer.unable(setting) for setting in self.settings.values())
+        return next((reason for reason in reasons if reason), None)
 
     def prepare(self, lab: Lab, seconds: float, examples: Path) -> None:
         """Once, before the rounds."""
@@ -111,7 +114,7 @@ def attempt(measure: Callable[[], Reading]) -> Outcome:
 class LoadRow(Row):
     """A row of the usual kind: latencies from a run of each peer by itself, CPU times and rates from taking turns."""
 
-    load: Wrk = Wrk()
+    load: Wrk | H2Load = Wrk()
     calm_seconds: float = 1
 
     def calm(self, lab: Lab) -> Iterator[tuple[Contestant, Outcome]]:
@@ -138,7 +141,7 @@ def cpu_of(lab: Lab, stand: Stand, turn: Turn | RuntimeError) -> Reading:
     return {CPU.name: turn.cpu_us / turn.load.requests, PER_SECOND.name: turn.per_second}
 
 
-def measure_load(lab: Lab, stand: Stand, load: Wrk, seconds: float) -> Reading:
+def measure_load(lab: Lab, stand: Stand, load: Wrk | H2Load, seconds: float) -> Reading:
     """Runs `load` on `stand` and reads what it cost."""
     before = machine.cpu_us(stand.process.pid)
     seen = load.run(stand.site.port, seconds)

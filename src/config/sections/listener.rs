@@ -5,9 +5,7 @@ use super::super::defaults::BACKLOG;
 use super::super::item::Item;
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{
-    ForwardPath, Limits, Listener, ListenerTimeouts, PathPolicy,
-};
+use super::super::schema::{ForwardPath, Limits, Listener, ListenerTimeouts, PathPolicy};
 use super::super::shapes;
 use super::super::source::Place;
 use super::{WrittenListener, name, timeouts, tls};

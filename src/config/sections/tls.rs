@@ -25,7 +25,9 @@ pub(super) fn read(listener: &Section<'_>) -> Option<ListenerTls> {
     let versions = [("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
     let unknown = [("reject", UnknownSni::Reject), ("first", UnknownSni::First)];
     Some(ListenerTls {
-        min_version: section.read("min_version", |item| version(item, &versions)).unwrap_or_default(),
+        min_version: section
+            .read("min_version", |item| version(item, &versions))
+            .unwrap_or_default(),
         certificates: certificates(&section),
         unknown_sni: section.read("unknown_sni", |item| item.word(&unknown)).unwrap_or_default(),
         client_auth: client_auth(&section),
@@ -71,7 +73,10 @@ fn certificate(around: &Section<'_>, item: Item<'_>) -> Option<Certificate> {
     let table = around.open(item.node, &shapes::LISTENER_TLS_CERTIFICATES, title)?;
     let (cert, key) = (table.item("cert"), table.item("key"));
     if cert.is_none() {
-        table.missing("cert", "write cert = \"shop.crt\", the certificate and those that vouch for it");
+        table.missing(
+            "cert",
+            "write cert = \"shop.crt\", the certificate and those that vouch for it",
+        );
     }
     if key.is_none() {
         table.missing("key", "write key = \"shop.key\", the certificate's private key");
@@ -87,7 +92,8 @@ fn certificate(around: &Section<'_>, item: Item<'_>) -> Option<Certificate> {
         Ok(pair) => {
             tell_standing(cert, pair.validity);
             if pair.names.is_empty() {
-                let message = "the certificate names no host (subjectAltName), so that no client accepts it";
+                let message =
+                    "the certificate names no host (subjectAltName), so that no client accepts it";
                 let draft = Draft::warning(Code::Suspicious, cert.place(), message);
                 cx.report(draft.help("have it issued again with the names it is for"));
             }
@@ -137,9 +143,12 @@ fn shadowed(cx: &Cx, read: &[(Certificate, Place)]) {
             }
         }
         let Some((name, before)) = before.filter(|_| !is_shown) else { continue };
-        let message = format!("a second {} certificate for `{name}`: the first is shown", pair.kind);
+        let message =
+            format!("a second {} certificate for `{name}`: the first is shown", pair.kind);
         let draft = Draft::warning(Code::Duplicate, *place, message).related(before, "the first");
-        cx.report(draft.help("remove one of the two; several for a name have keys of different kinds"));
+        cx.report(
+            draft.help("remove one of the two; several for a name have keys of different kinds"),
+        );
     }
 }
 
@@ -183,39 +192,24 @@ pub(super) fn http(listener: &Section<'_>, tls: bool) -> ListenerHttp {
     if let Some(max) = section.read("h2_max_streams", |item| item.integer(streams)) {
         http.h2_max_streams = max;
     }
-    case_kept(&section);
     if let (true, Some(item), Some(true)) = (tls, section.item("h2c"), h2c) {
         item.bad(
             "`h2c` is HTTP/2 in the clear, and this listener speaks TLS",
             "leave it out: `h2` is what counts here",
         );
     }
-    if let (false, Some(item), Some(true)) = (tls, section.item("h2"), h2) {
-        let draft = Draft::warning(
-            Code::Suspicious,
-            item.place(),
-            "`h2` does nothing on a listener without TLS",
-        );
-        section.cx.report(draft.help("for HTTP/2 in the clear write h2c = true"));
-    }
     let speaks = http.h1 || if tls { http.h2 } else { http.h2c };
     if let (false, Some(item)) = (speaks, section.item("h1")) {
-        let other = if tls { "h2" } else { "h2c" };
         item.bad(
-            format!("with neither `h1` nor `{other}` nothing could be served"),
-            format!("write h1 = true, or {other} = true"),
+            match tls {
+                true => "without `h1` and `h2` nothing could be served",
+                false => "without `h1` nothing could be served in the clear",
+            },
+            match tls {
+                true => "write h2 = true for HTTP/2, or leave `h1` out",
+                false => "write h2c = true for HTTP/2 in the clear, or leave `h1` out",
+            },
         );
     }
     http
-}
-
-/// `preserve_header_case`: there is nothing to switch.
-fn case_kept(section: &Section<'_>) {
-    let Some(item) = section.item("preserve_header_case") else { return };
-    if item.boolean() == Some(false) {
-        item.bad(
-            "header names always keep the case that the client wrote, over HTTP/1.1",
-            "leave it out, or write preserve_header_case = true",
-        );
-    }
 }

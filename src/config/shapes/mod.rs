@@ -97,7 +97,7 @@ pub(crate) static LISTENER_PATH: Shape = Shape {
 pub(crate) static LISTENER_HTTP: Shape = Shape {
     name: "listener.http",
     example: "http = { h2c = true }",
-    keys: &["h1", "h2", "h2c", "h2_max_streams", "preserve_header_case"],
+    keys: &["h1", "h2", "h2c", "h2_max_streams"],
 };
 
 pub(crate) static LISTENER_TLS: Shape = Shape {

@@ -120,7 +120,7 @@ fn listeners_take_tcp_and_unix_addresses_and_limits() {
         backlog = 16
         limits = { connections = 5, per_ip = "off", header = "8k", headers = 10, uri = "1KiB", body = "10MB" }
         path = { merge_slashes = true, forward = "original" }
-        http = { h1 = true }
+        http = { h1 = false, h2 = false, h2c = true, h2_max_streams = 7 }
         "#,
     );
     let listener = &config.listeners[0];
@@ -133,6 +133,8 @@ fn listeners_take_tcp_and_unix_addresses_and_limits() {
     assert_eq!(limits.body_bytes, Some(10_000_000));
     assert!(listener.path.merge_slashes);
     assert_eq!(listener.path.forward, ForwardPath::Original);
+    let http = listener.http;
+    assert_eq!((http.h1, http.h2, http.h2c, http.h2_max_streams), (false, false, true, 7));
 }
 
 #[test]
