@@ -4,7 +4,6 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
-use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -13,10 +12,11 @@ use forebay::balance::{Balance, Hint, STRATEGIES};
 use forebay::config;
 use forebay::hash::mix;
 use forebay::rng::Rng;
-use rustix::time::{ClockId, clock_gettime};
 
 #[path = "support/mod.rs"]
 mod support;
+
+use support::{contended, thread_time};
 
 /// Every strategy by itself, then what makes some of them dearer.
 fn cases() -> Vec<(String, config::Balance, bool)> {
@@ -74,31 +74,6 @@ fn pick(c: &mut Criterion) {
             drop(permits);
         }
     }
-}
-
-/// Time that this thread has had a core.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-/// The time of a core for `n_times` rounds of `work` on each of `n_threads` threads, each with its number.
-fn contended(n_threads: usize, n_times: u64, work: impl Fn(usize, u64) + Sync) -> Duration {
-    let barrier = Barrier::new(n_threads);
-    std::thread::scope(|scope| {
-        let run = |worker| {
-            let (barrier, work) = (&barrier, &work);
-            move || {
-                barrier.wait();
-                let started = thread_time();
-                work(worker, n_times);
-                thread_time() - started
-            }
-        };
-        let threads: Vec<_> = (0..n_threads).map(|worker| scope.spawn(run(worker))).collect();
-        let times = threads.into_iter().map(|thread| thread.join().expect("it counts"));
-        times.sum::<Duration>() / n_threads as u32
-    })
 }
 
 /// Pick, permit and settle, of ten backends: what one request costs a strategy.

@@ -4,7 +4,7 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -12,10 +12,11 @@ use forebay::backend::{
     Became, Candidates, Care, Cohort, Member, Members, Permit, Tried, Verdict, watch,
 };
 use forebay::config;
-use rustix::time::{ClockId, clock_gettime};
 
 #[path = "support/mod.rs"]
 mod support;
+
+use support::contended;
 
 /// Everything on, as it is by default.
 fn care(members: &Members) -> Care {
@@ -28,31 +29,6 @@ fn care(members: &Members) -> Care {
         unsent_timeout: Care::PROBE_TIMEOUT_MAX,
         n_members: members.len() as u32,
     }
-}
-
-/// Time that this thread has had a core.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-/// The time of a core for `n_times` rounds of `work` on each of `n_threads` threads, each with its number.
-fn contended(n_threads: usize, n_times: u64, work: impl Fn(usize, u64) + Sync) -> Duration {
-    let barrier = Barrier::new(n_threads);
-    std::thread::scope(|scope| {
-        let run = |worker| {
-            let (barrier, work) = (&barrier, &work);
-            move || {
-                barrier.wait();
-                let started = thread_time();
-                work(worker, n_times);
-                thread_time() - started
-            }
-        };
-        let threads: Vec<_> = (0..n_threads).map(|worker| scope.spawn(run(worker))).collect();
-        let times = threads.into_iter().map(|thread| thread.join().expect("it counts"));
-        times.sum::<Duration>() / n_threads as u32
-    })
 }
 
 /// A place at one of ten backends, given back: what there would be without resilience, and with all of it.

@@ -29,6 +29,10 @@ impl Counter {
 pub struct WorkerCounters {
     /// Client connections accepted or taken over from another worker.
     pub connections: Counter,
+    /// Of these, those that spoke HTTP/2.
+    pub h2_connections: Counter,
+    /// Requests on them that were taken up.
+    pub h2_streams: Counter,
     /// Requests answered or given up, by the hundred of the status; index 0 is "no status was sent".
     pub responses: [Counter; 6],
     /// Exchanges that ended early, by [`Reason`].
@@ -67,6 +71,8 @@ impl Default for WorkerCounters {
     fn default() -> Self {
         WorkerCounters {
             connections: Counter::default(),
+            h2_connections: Counter::default(),
+            h2_streams: Counter::default(),
             responses: Default::default(),
             reasons: std::array::from_fn(|_| Counter::default()),
             tls_handshakes: Counter::default(),

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -300,7 +302,9 @@ fn reload_says_what_came_of_it_and_finds_the_daemon_through_a_broken_file() {
     let good = fs::read_to_string(&file).expect("read");
     let (code, stdout, stderr) = output(&["reload", "-c", &file]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    assert!(stdout.contains("generation 2 is in service"), "{stdout}");
+    let whole = fs::canonicalize(&file).expect("it is there");
+    let wanted = format!("reloaded {}: generation 2 is in service\n", whole.display());
+    assert_eq!(stdout, wanted);
 
     fs::write(&file, good.replace("bind =", "bnid =")).expect("written");
     let (code, stdout, stderr) = output(&["reload", "-c", &file]);
@@ -320,3 +324,50 @@ fn reload_says_what_came_of_it_and_finds_the_daemon_through_a_broken_file() {
     assert!(code == 2 && stderr.contains("missing/x.sock"), "{stderr}");
     assert!(stderr.contains("generation 2 stays in service"), "{stderr}");
 }
+
+#[test]
+fn reload_by_another_file_says_which_one_the_daemon_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_running, file, socket) = with_admin(directory.path(), "\"127.0.0.1:9\"");
+    let other = written(directory.path(), "other.toml", "[admin]\nsocket = \"a.sock\"\n");
+    let (code, stdout, stderr) = output(&["reload", "-c", &other]);
+    assert!(code == 0 && stdout.contains("forebay.toml: generation 2"), "{stdout}");
+    assert!(stderr.starts_with("note: the daemon on this socket read "), "{stderr}");
+    assert!(stderr.contains("forebay.toml") && stderr.contains(&other), "{stderr}");
+    // The same file by another name is the same file.
+    let link = directory.path().join("link.toml");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let (code, _, stderr) = output(&["reload", "-c", link.to_str().expect("UTF-8")]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let (_, stdout, _) = output(&["reload", "--socket", &socket, "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert!(answer["configuration"].as_str().is_some_and(|path| path.ends_with("/forebay.toml")));
+}
+
+#[test]
+fn who_may_not_open_the_socket_is_told_who_may() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    set_mode(directory.path(), 0o755);
+    let socket = directory.path().join("a.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    set_mode(&socket, 0);
+    let path = socket.to_str().expect("UTF-8");
+    let mut command = forebay(&["status", "--socket", path]);
+    if rustix::process::geteuid().is_root() {
+        // Root may open everything: somebody else asks, and has to get at the program.
+        let program = directory.path().join("forebay");
+        fs::copy(env!("CARGO_BIN_EXE_forebay"), &program).expect("a copy");
+        command = Command::new(program);
+        command.args(["status", "--socket", path]).uid(NOBODY);
+    }
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    let stderr = String::from_utf8(stderr).expect("UTF-8");
+    assert_eq!((status.code(), stdout.len()), (Some(2), 0), "{stderr}");
+    assert!(stderr.contains(path) && stderr.contains("only the user that runs"), "{stderr}");
+}
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use forebay::backend::{Address, Backend, Member, Members};
 use forebay::config::{
@@ -12,6 +13,7 @@ use forebay::config::{
 use forebay::http1::HeadLimits;
 use forebay::message::{Fields, Known};
 use forebay::route::RouteSpec;
+use rustix::time::{ClockId, clock_gettime};
 
 /// What a browser sends, more or less: 13 fields, 626 bytes.
 pub(crate) const REQUEST: &[u8] = b"GET /api/v1/items/42?include=owner&page=3 HTTP/1.1\r\n\
@@ -138,4 +140,33 @@ pub(crate) fn configuration(n_routes: usize, n_members: usize) -> String {
             .expect("a String takes every write");
     }
     text
+}
+
+/// Time that this thread has had a core.
+pub(crate) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+/// The time of a core for `n_times` rounds of `work` on each of `n_threads` threads, each with its number.
+pub(crate) fn contended(
+    n_threads: usize,
+    n_times: u64,
+    work: impl Fn(usize, u64) + Sync,
+) -> Duration {
+    let barrier = Barrier::new(n_threads);
+    std::thread::scope(|scope| {
+        let run = |worker| {
+            let (barrier, work) = (&barrier, &work);
+            move || {
+                barrier.wait();
+                let started = thread_time();
+                work(worker, n_times);
+                thread_time() - started
+            }
+        };
+        let threads: Vec<_> = (0..n_threads).map(|worker| scope.spawn(run(worker))).collect();
+        let times = threads.into_iter().map(|thread| thread.join().expect("it counts"));
+        times.sum::<Duration>() / n_threads as u32
+    })
 }

@@ -155,7 +155,13 @@ impl Word {
     /// Whether requests may go to it.
     #[inline]
     pub(super) fn is_available(self) -> bool {
-        self.0 & IN_SERVICE == 0 || self.tries()
+        self.is_in_service() || self.tries()
+    }
+
+    /// Closed, and checks say nothing against it.
+    #[inline]
+    pub(super) fn is_in_service(self) -> bool {
+        self.0 & IN_SERVICE == 0
     }
 
     /// Half-open with a free slot, and nothing else against it.
@@ -346,10 +352,16 @@ impl<C: Cell> Gate<C> {
     #[inline]
     pub(super) fn enter(&self) -> Option<(u32, bool)> {
         let word = self.load();
-        if word.0 & IN_SERVICE == 0 {
+        if word.is_in_service() {
             return Some((word.generation(), false));
         }
         self.probe().map(|generation| (generation, true))
+    }
+
+    /// As [`Gate::enter`], without trying it while it is half-open: the generation.
+    pub(super) fn enter_in_service(&self) -> Option<u32> {
+        let word = self.load();
+        word.is_in_service().then(|| word.generation())
     }
 
     /// As [`Gate::enter`], whatever the state.

@@ -48,6 +48,8 @@ pub struct Candidates<'a> {
 enum Ask {
     /// Those in service, and the half-open while one may try them.
     Sound,
+    /// Those in service only: what is no client's request tries nobody.
+    InService,
     /// New ones that no check has passed for, since nobody else is there.
     Unproven,
     /// Whoever could be connected to the last time: the upstream fails open.
@@ -59,6 +61,7 @@ impl Ask {
     fn admits(self, backend: &Backend) -> bool {
         match self {
             Ask::Sound => backend.is_available(),
+            Ask::InService => backend.is_in_service(),
             Ask::Unproven => backend.is_new(),
             Ask::Anybody => backend.is_connectable(),
         }
@@ -91,6 +94,12 @@ impl<'a> Candidates<'a> {
         Some(Self::of(members, tried, ask))
     }
 
+    /// As [`Candidates::new`], for a copy of a request, whose answer nobody looks at: it never takes the place of one
+    /// that tries a half-open backend.
+    pub fn for_copy(members: &'a Members, tried: &'a Tried) -> Self {
+        Self::of(members, tried, Ask::InService)
+    }
+
     /// Whether requests can go to nobody at all, by health.
     pub(super) fn has_nobody(members: &Members) -> bool {
         Ask::first_of(members).is_none()
@@ -110,6 +119,7 @@ impl<'a> Candidates<'a> {
     pub fn acquire(&self, member: &Member) -> Option<Permit> {
         match self.ask {
             Ask::Sound => Permit::try_acquire(member),
+            Ask::InService => Permit::try_acquire_in_service(member),
             Ask::Unproven | Ask::Anybody => Permit::try_acquire_anyway(member),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::breaker::{Checked, Phase, Word};
+use super::news::Told;
 use super::standing::{Cause, Standing, State};
 use super::{Backend, Care};
 use crate::config::{Breaker, Passive, Signal};
@@ -22,12 +23,20 @@ pub(super) struct Record {
     pub(super) n_ejections: u64,
     /// The word that the watch found all probes unsent in, and when first.
     pub(super) unsent: Option<(Word, Instant)>,
+    told: Told,
 }
 
 impl Record {
     pub(super) fn new(now: Instant) -> Self {
         let standing = Standing { state: State::Up, since: now, cause: Cause::Start };
-        Record { standing, closed: now, open_until: now, n_ejections: 0, unsent: None }
+        Record {
+            standing,
+            closed: now,
+            open_until: now,
+            n_ejections: 0,
+            unsent: None,
+            told: Told::default(),
+        }
     }
 }
 
@@ -35,6 +44,8 @@ impl Record {
 struct Left {
     state: State,
     after: Duration,
+    /// Whether it is told, and how many were not before it.
+    n_untold: Option<u64>,
 }
 
 impl Backend {
@@ -109,48 +120,33 @@ impl Backend {
                 return None;
             }
             record.standing = Standing { state: after.state(), since: now, cause };
-            Some(Left { state: was.state, after: now.saturating_duration_since(was.since) })
+            let is_in = after.state() == State::Up;
+            let n_untold = self.cohort.news().tells(&mut record.told, is_in, now);
+            Some(Left {
+                state: was.state,
+                after: now.saturating_duration_since(was.since),
+                n_untold,
+            })
         })
     }
 
     fn tell(&self, state: State, cause: Cause, left: &Left) {
+        let Some(n_untold) = left.n_untold else { return };
         let (upstream, backend) = (&*self.cohort.name, &*self.label);
         let (cause, was) = (cause.token(), left.state.token());
         let after_ms = left.after.as_millis() as u64;
+        // Changes of this upstream's backends that had no line since the last one.
+        let untold = Some(n_untold).filter(|n| *n > 0);
+        macro_rules! line {
+            ($level:ident, $message:literal) => {{
+                let state = state.token();
+                tracing::$level!(upstream, backend, state, cause, was, after_ms, untold, $message)
+            }};
+        }
         match state {
-            State::Down | State::Open => {
-                tracing::warn!(
-                    upstream,
-                    backend,
-                    state = state.token(),
-                    cause,
-                    was,
-                    after_ms,
-                    "a backend is out"
-                );
-            }
-            State::Up => {
-                tracing::info!(
-                    upstream,
-                    backend,
-                    state = state.token(),
-                    cause,
-                    was,
-                    after_ms,
-                    "a backend is in"
-                );
-            }
-            State::HalfOpen | State::Unproven => {
-                tracing::info!(
-                    upstream,
-                    backend,
-                    state = state.token(),
-                    cause,
-                    was,
-                    after_ms,
-                    "a backend is on trial"
-                );
-            }
+            State::Down | State::Open => line!(warn, "a backend is out"),
+            State::Up => line!(info, "a backend is in"),
+            State::HalfOpen | State::Unproven => line!(info, "a backend is on trial"),
         }
     }
 
@@ -197,6 +193,11 @@ impl Backend {
         self.sensor.failed(signal, self.flow.n_answered(), passive, self.nanos(now))
     }
 
+    /// An answer's body broke off; what is to be done about it.
+    pub(super) fn body_broke_off(&self, passive: &Passive, now: Instant) -> Option<Trip> {
+        self.sensor.body_broke_off(self.flow.n_answered(), passive, self.nanos(now))
+    }
+
     /// Takes a closed one of this generation out, if that may be done: a soft ejection only within the cap.
     pub(super) fn trip(&self, trip: Trip, generation: u32, care: &Care, now: Instant) -> bool {
         let Some(breaker) = &care.breaker else { return false };
@@ -212,7 +213,7 @@ impl Backend {
         }
         let forgets = breaker.max_open.min(breaker.open.saturating_mul(FORGETS_AFTER));
         self.change(trip.cause, now, |word| {
-            if !closed(word) || !may() {
+            if !closed(word) || !may() || self.cohort.ejects_nobody() {
                 return None;
             }
             let since = self.read(|record| now.saturating_duration_since(record.closed));

@@ -1,13 +1,15 @@
 //! What the backends of one upstream share, across reloads: the retry budget, the cap on ejections, the count of
 //! requests that wait for a response head, and how often they changed their state.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Care;
 use super::breaker::Word;
 use super::budget::RetryBudget;
+use super::news::News;
 use super::pending::Waiting;
 use super::stall::Crowd;
 use super::standing::{Cause, State};
@@ -29,8 +31,15 @@ pub struct Cohort {
     n_ejected: AtomicU32,
     /// Backends that do not get requests as usual, for whatever cause; written in turn.
     n_out: AtomicU32,
+    /// The configuration in service ejects nobody. A request that began under an older one goes by it, too: nobody
+    /// would look again to mend what it did. Written in turn.
+    ejects_nobody: AtomicBool,
+    /// The configuration in service learns nothing from answers.
+    senses_nothing: AtomicBool,
     /// When the watch looked.
     pulse: Mutex<Pulse>,
+    /// What was told of changes.
+    news: Mutex<News>,
 }
 
 /// How regularly the watch looks.
@@ -68,7 +77,10 @@ impl Cohort {
             turn: Mutex::default(),
             n_ejected: AtomicU32::new(0),
             n_out: AtomicU32::new(0),
+            ejects_nobody: AtomicBool::new(false),
+            senses_nothing: AtomicBool::new(false),
             pulse: Mutex::default(),
+            news: Mutex::default(),
         }
     }
 
@@ -85,6 +97,28 @@ impl Cohort {
     /// Whether one more may be softly ejected: within the cap, and not the last that serves.
     pub(super) fn has_room(&self, care: &Care) -> bool {
         self.n_ejected() < care.n_ejected_max() && self.has_others(care)
+    }
+
+    /// `care` is in service. To be called before anything that an older one brought about is mended.
+    pub(super) fn goes_by(&self, care: &Care) {
+        let senses_nothing = care.passive.is_none();
+        let ejects_nobody = senses_nothing || care.breaker.is_none();
+        if self.ejects_nobody() != ejects_nobody || self.senses_nothing() != senses_nothing {
+            let _turn = self.turn();
+            self.ejects_nobody.store(ejects_nobody, Relaxed);
+            self.senses_nothing.store(senses_nothing, Relaxed);
+            fence(SeqCst);
+        }
+    }
+
+    /// Whether nobody is ejected, whatever a request's own configuration says. Certain only in turn.
+    pub(super) fn ejects_nobody(&self) -> bool {
+        self.ejects_nobody.load(Relaxed)
+    }
+
+    /// Whether nothing is learnt from answers, whatever a request's own configuration says.
+    pub(super) fn senses_nothing(&self) -> bool {
+        self.senses_nothing.load(Relaxed)
     }
 
     /// Whether somebody serves besides one who does.
@@ -111,6 +145,12 @@ impl Cohort {
             pulse.compared = Some(now);
         }
         is_due
+    }
+
+    /// What was told of changes, for whoever has one more.
+    pub(super) fn news(&self) -> MutexGuard<'_, News> {
+        // Nothing panics with it half written.
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the others to have changed.

@@ -28,6 +28,7 @@ mod cohort;
 mod flow;
 mod latency;
 mod member;
+mod news;
 mod pending;
 mod permit;
 mod quantile;
@@ -177,6 +178,11 @@ impl Backend {
     #[inline]
     pub fn is_available(&self) -> bool {
         self.gate.load().is_available()
+    }
+
+    /// Whether it gets requests as usual, and not only such as try it.
+    fn is_in_service(&self) -> bool {
+        self.gate.load().is_in_service()
     }
 
     /// Takes it out of service, or back, as its checks would.

@@ -103,6 +103,12 @@ impl Permit {
         Self::in_place(member, entered)
     }
 
+    /// As [`Permit::try_acquire`], but never to try a half-open one.
+    pub(super) fn try_acquire_in_service(member: &Member) -> Option<Self> {
+        let generation = member.backend.gate.enter_in_service()?;
+        Self::in_place(member, (generation, false))
+    }
+
     /// As [`Permit::try_acquire`], whatever its health.
     pub(super) fn try_acquire_anyway(member: &Member) -> Option<Self> {
         Self::in_place(member, member.backend.gate.enter_anyway())
@@ -230,6 +236,26 @@ impl Permit {
             && let Some(trip) = backend.failed(signal, passive, verdict.now)
         {
             backend.trip(trip, self.generation, care, verdict.now);
+        }
+    }
+
+    /// The answer's body was delivered as a whole.
+    #[inline]
+    pub fn body_ended(&self) {
+        self.backend.sensor.body_ended();
+    }
+
+    /// The answer's body broke off, or turned out to be malformed, at `now`: a failure as surely as an end before the
+    /// head, and of the same kind.
+    #[cold]
+    pub fn body_broke_off(&self, care: &Care, now: Instant) {
+        let backend = &*self.backend;
+        let passive = care.passive.as_ref();
+        if let Some(passive) = passive.filter(|passive| passive.count.contains(Signal::Reset))
+            && backend.gate.load().generation() == self.generation
+            && let Some(trip) = backend.body_broke_off(passive, now)
+        {
+            backend.trip(trip, self.generation, care, now);
         }
     }
 

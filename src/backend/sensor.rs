@@ -18,6 +18,8 @@ pub(super) struct Sensor {
     n_failures: AtomicU32,
     /// Of those the last so many were connections that could not be made.
     n_unconnected: AtomicU32,
+    /// Bodies that broke off, since the last whole one: the heads before them were successes.
+    n_cut: AtomicU32,
     /// All, ever.
     n_failed: AtomicU64,
     /// Of those the ones that were no answers.
@@ -59,6 +61,7 @@ impl Sensor {
     /// Another state: whatever was before `now` does not count.
     pub(super) fn begin_anew(&self, n_answered: u64, now: u64) {
         self.forget();
+        self.body_ended();
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         *window =
             Window { began: now, at_begin: self.counts(n_answered), before: Counts::default() };
@@ -71,6 +74,26 @@ impl Sensor {
         }
     }
 
+    /// The body of an answer was whole.
+    #[inline]
+    pub(super) fn body_ended(&self) {
+        if self.n_cut.load(Relaxed) != 0 {
+            self.n_cut.store(0, Relaxed);
+        }
+    }
+
+    /// The body of an answer, which was counted as one, broke off. What is to be done about it.
+    pub(super) fn body_broke_off(
+        &self,
+        n_answered: u64,
+        passive: &Passive,
+        now: u64,
+    ) -> Option<Trip> {
+        self.n_cut.fetch_add(1, Relaxed);
+        self.n_failed.fetch_add(1, Relaxed);
+        self.judged(n_answered, passive, now)
+    }
+
     /// A failure that counts: by a signal, or a status. What is to be done about it.
     pub(super) fn failed(
         &self,
@@ -79,7 +102,7 @@ impl Sensor {
         passive: &Passive,
         now: u64,
     ) -> Option<Trip> {
-        let n_failures = self.n_failures.fetch_add(1, Relaxed).saturating_add(1);
+        self.n_failures.fetch_add(1, Relaxed);
         let n_unconnected = match signal {
             Some(Signal::Connect) => self.n_unconnected.fetch_add(1, Relaxed).saturating_add(1),
             _ => {
@@ -95,7 +118,13 @@ impl Sensor {
         if n_unconnected >= most {
             return Some(Trip::hard(Cause::Connect));
         }
-        if n_failures >= most {
+        self.judged(n_answered, passive, now)
+    }
+
+    /// What is to be done about one more failure that is not about connecting.
+    fn judged(&self, n_answered: u64, passive: &Passive, now: u64) -> Option<Trip> {
+        let n_in_a_row = self.n_failures.load(Relaxed).saturating_add(self.n_cut.load(Relaxed));
+        if n_in_a_row >= passive.failures.unwrap_or(u32::MAX) {
             return Some(Trip::soft(Cause::Failures));
         }
         let fails = self.fails_too_often(n_answered, passive, now);

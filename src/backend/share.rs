@@ -1,7 +1,8 @@
 //! The part of its weight that a backend gets for now: little after it came back, more and more over its slow start;
 //! little while it asks to be left alone.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 use std::time::{Duration, Instant};
 
 use super::Backend;
@@ -54,6 +55,17 @@ impl Backend {
         self.share.now.store(share, Relaxed);
     }
 
+    /// Whether its share is small since it came back and gets more and more.
+    pub fn starts_slowly(&self) -> bool {
+        self.share.came_back.load(Relaxed) > 0
+    }
+
+    /// For how long from `now` its share is small since it asked to be left alone; `None`: it did not.
+    pub fn rests(&self, now: Instant) -> Option<Duration> {
+        let until = self.share.rests_until.load(Relaxed);
+        until.checked_sub(self.nanos(now)).filter(|left| *left > 0).map(Duration::from_nanos)
+    }
+
     /// It came back: where it starts slowly, it begins to.
     pub(super) fn starts(&self, now: Instant) {
         if self.share.slow_start.load(Relaxed) > 0 {
@@ -70,6 +82,11 @@ impl Backend {
             let until = self.nanos(now + time);
             self.share.rests_until.fetch_max(until, Relaxed);
             self.set_share(self.share_at(self.nanos(now)));
+            // Who switches this off says so before taking the shares back: it is seen here, or finds this one.
+            fence(SeqCst);
+            if self.cohort.senses_nothing() {
+                self.forget_share();
+            }
         }
     }
 

@@ -32,6 +32,7 @@ pub struct Watched {
 /// changes.
 pub fn watch(members: &Members, care: &Care, cohort: &Cohort, now: Instant) -> Watched {
     let mut watched = Watched::default();
+    cohort.goes_by(care);
     let usual = Usual::of(members, cohort, now);
     let nobody = Candidates::has_nobody(members);
     for member in members {

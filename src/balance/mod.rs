@@ -166,6 +166,12 @@ impl Balance {
         taken.or_else(|| self.take_of(|| Candidates::last_resort(members, tried), hint))
     }
 
+    /// As [`Balance::take`], for a copy of a request: only at a backend in service.
+    pub fn take_for_copy(&self, members: &Members, hint: &mut Hint<'_>) -> Option<Permit> {
+        let tried = Tried::default();
+        self.take_of(|| Some(Candidates::for_copy(members, &tried)), hint)
+    }
+
     #[inline]
     fn take_of<'a>(
         &self,

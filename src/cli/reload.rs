@@ -1,5 +1,6 @@
 //! `forebay reload`: have the running daemon read its configuration again, and say what came of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::ask::{self, printable};
@@ -29,6 +30,15 @@ fn try_reload(arguments: &ReloadArguments) -> Result<Outcome, Outcome> {
         "problems" => Outcome::Problems,
         _ => Outcome::Failed,
     };
+    if let Some(named) = &arguments.socket.config
+        && is_another(named, Path::new(&found.configuration))
+    {
+        complain(&format!(
+            "note: the daemon on this socket read {}, which it was started with, and not {}\n",
+            printable(&found.configuration),
+            named.display()
+        ));
+    }
     if arguments.json && !found.outcome.is_empty() {
         print(&answer.body);
         return Ok(outcome);
@@ -39,7 +49,8 @@ fn try_reload(arguments: &ReloadArguments) -> Result<Outcome, Outcome> {
         Outcome::Good => {
             found.notes.iter().for_each(|note| complain(&format!("note: {}\n", printable(note))));
             print(&format!(
-                "reloaded: generation {} is in service{}\n",
+                "reloaded {}: generation {} is in service{}\n",
+                printable(&found.configuration),
                 found.generation,
                 besides(&found)
             ));
@@ -57,6 +68,11 @@ fn try_reload(arguments: &ReloadArguments) -> Result<Outcome, Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Whether the daemon `read` another file than the one `named`, which is there; an older daemon does not tell.
+fn is_another(named: &Path, read: &Path) -> bool {
+    !read.as_os_str().is_empty() && named.canonicalize().ok() != read.canonicalize().ok()
 }
 
 fn besides(found: &ReloadAnswer) -> String {

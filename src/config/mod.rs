@@ -54,6 +54,7 @@ pub use origins::{Finding, Origins};
 pub use report::{Code, Colour, Location, Problem, Report, Severity};
 pub use schema::*;
 pub use template::Template;
+pub(crate) use units::show_duration;
 
 /// The strategies that `balance` accepts; the registry in `crate::balance` has exactly these.
 pub const BALANCES: &[&str] = sections::BALANCES;

@@ -35,10 +35,11 @@ fn explain(section: &Section<'_>, entry: &Entry) -> Draft {
         true => format!("unknown key `{key}` at the top level"),
         false => format!("unknown key `{key}` in {}", section.title),
     };
-    Draft::error(Code::UnknownKey, entry.key_place, message).help(help(section, key))
+    Draft::error(Code::UnknownKey, entry.key_place, message).help(help(section, entry))
 }
 
-fn help(section: &Section<'_>, key: &str) -> String {
+fn help(section: &Section<'_>, entry: &Entry) -> String {
+    let key = entry.key.as_str();
     if let Some(help) = misplaced::help(section.shape.name, key) {
         return help;
     }
@@ -49,7 +50,7 @@ fn help(section: &Section<'_>, key: &str) -> String {
     if let Some(meant) = section.shape.keys.iter().copied().find(slip) {
         return format!("did you mean `{meant}`?");
     }
-    if let Some(help) = foreign::help(key) {
+    if let Some(help) = foreign::option(key, &entry.node.value).or_else(|| foreign::help(key)) {
         return help.to_owned();
     }
     if let Some(meant) = closest(key, section.shape.keys.iter().copied()) {

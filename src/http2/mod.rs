@@ -2,9 +2,16 @@
 //! [`crate::net::Channel`], so that an exchange is one piece of code whatever carries it.
 
 mod body;
+mod carrier;
+mod frames;
+mod guard;
 mod heads;
 mod io;
+mod link;
 mod server;
 
+pub use carrier::{Accepted, Carrier, CarrierLimits};
+pub use guard::Offence;
 pub use io::Io;
+pub use link::Link;
 pub use server::ServerStream;

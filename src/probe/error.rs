@@ -65,6 +65,11 @@ impl ProbeError {
         )
     }
 
+    /// Whether it took all the time there was: whoever is asked keeps a check under way that long.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, ProbeError::Late(..))
+    }
+
     /// Whether it says nothing about the backend: this process or machine has run out of something.
     pub fn is_the_askers(&self) -> bool {
         let ProbeError::Connect(error) = self else { return false };

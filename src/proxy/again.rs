@@ -122,13 +122,16 @@ impl Connection {
             replied: false,
         };
         let refuser = Arc::clone(permit.backend());
-        if decide(exchange, last) != Again::Elsewhere
-            || !pick::is_another(exchange, &refuser)
-            || !self.may_spend(exchange)
-        {
+        if decide(exchange, last) != Again::Elsewhere || !pick::is_another(exchange, &refuser) {
             return Ok(Next::Pass(permit, answered));
         }
-        self.back_off(exchange).await?;
+        let until = self.pause_ends(exchange)?;
+        let total = total_deadline(exchange, timeouts(exchange).total);
+        // With no time left behind the pause this answer is the best there will be.
+        if total.is_some_and(|total| total <= until) || !self.may_spend(exchange) {
+            return Ok(Next::Pass(permit, answered));
+        }
+        self.back_off(exchange, until).await?;
         pick::mark_tried(exchange, &refuser);
         let Some(next) = pick::pick_again(self.worker(), exchange, &refuser, false) else {
             return Ok(Next::Pass(permit, answered));
@@ -179,10 +182,11 @@ impl Connection {
         let may_pay = matches!(again, Again::Elsewhere | Again::Free(true));
         let same = may_ask_again(exchange, reason);
         let any = if same { pick::is_any(exchange) } else { pick::is_another(exchange, &refuser) };
+        let until = self.pause_ends(exchange)?;
         if !may_pay || !any || !self.may_spend(exchange) {
             return give_up(exchange, reason);
         }
-        if let Some(head) = self.back_off(exchange).await? {
+        if let Some(head) = self.back_off(exchange, until).await? {
             // Nothing lives that this permit could stand for: the parked try's own takes its place.
             return overtaken(exchange, head).ok_or(reason);
         }
@@ -237,15 +241,20 @@ impl Connection {
         }
     }
 
-    /// Pauses before a further try. Notices a client that left, time that ran out, and the answer to the parked try.
-    async fn back_off(&mut self, exchange: &mut Exchange) -> Result<Option<Head>, Reason> {
+    /// When the pause before the next further try is over, if it begins now.
+    fn pause_ends(&self, exchange: &Exchange) -> Result<Instant, Reason> {
         let policy = exchange.hold.as_ref().and_then(Hold::policy).ok_or(Reason::Internal)?;
-        let nth = exchange.so_far.n_retries;
-        let pause = {
-            let random = &mut self.worker().rng.borrow_mut();
-            retry::pause(policy.retry.backoff, nth, random)
-        };
-        let until = Instant::now() + pause;
+        let nth = exchange.so_far.n_retries + 1;
+        let random = &mut self.worker().rng.borrow_mut();
+        Ok(Instant::now() + retry::pause(policy.retry.backoff, nth, random))
+    }
+
+    /// Pauses `until` a further try. Notices a client that left, time that ran out, and the answer to the parked try.
+    async fn back_off(
+        &mut self,
+        exchange: &mut Exchange,
+        until: Instant,
+    ) -> Result<Option<Head>, Reason> {
         poll_fn(|cx| {
             if let Poll::Ready(head) = self.poll_parked(cx, exchange) {
                 return Poll::Ready(Ok(Some(head)));

@@ -7,14 +7,13 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::task::coop;
 
 use super::exchange::Exchange;
-use super::handshake::Spoken;
+use super::handshake::{self, Spoken};
 use super::hold::Hold;
 
 use super::timer::{Timer, earlier};
@@ -22,12 +21,10 @@ use super::worker::{Gate, Worker};
 use crate::admit;
 use crate::error::Reason;
 use crate::http1::{HeadLimits, Parsed, parse_request};
-use crate::log::since_1970;
 use crate::message::Version;
 use crate::net::{Peer, Stream};
 use crate::relay::{BUFFER_BYTES, Buffer};
-use crate::snapshot::Listener;
-use crate::tls::{Server, Session};
+use crate::tls::Session;
 
 /// How long a closing connection is read from, so that a client that is still sending gets our answer
 /// instead of a reset.
@@ -50,7 +47,7 @@ pub fn serve<G: 'static>(
 ) -> impl Future<Output = ()> {
     // Not an async function: its arguments would be kept twice for as long as the connection lives.
     let mut connection = Connection {
-        registration: Registration { worker, slot: None },
+        registration: Registration { worker, slot: None, is_stream: false },
         gate,
         stream,
         peer,
@@ -59,6 +56,7 @@ pub fn serve<G: 'static>(
         inbox: Vec::new(),
         unparsed: false,
         deadline: None,
+        first: true,
         over_limit,
         resets: false,
         session: None,
@@ -70,17 +68,18 @@ pub fn serve<G: 'static>(
     }
 }
 
-/// Keeps a connection known to its worker for as long as it lives.
+/// Keeps a connection, or one stream of many on one, known to its worker for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Registration {
     pub(super) worker: Rc<Worker>,
     slot: Option<u32>,
+    is_stream: bool,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            self.worker.unregister(slot);
+            self.worker.unregister(slot, self.is_stream);
         }
     }
 }
@@ -88,7 +87,7 @@ impl Drop for Registration {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) registration: Registration,
-    gate: Rc<Gate>,
+    pub(super) gate: Rc<Gate>,
     pub(super) stream: Stream,
     pub(super) peer: Peer,
     /// Empty on a unix socket.
@@ -100,6 +99,8 @@ pub(super) struct Connection {
     unparsed: bool,
     /// When to give up waiting for a head.
     deadline: Option<Instant>,
+    /// No head was read yet: this may be the preface of HTTP/2.
+    first: bool,
     pub(super) over_limit: bool,
     /// What the client gets last is not all of it, which an ordinary close would hide from it.
     pub(super) resets: bool,
@@ -111,6 +112,27 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if self.resets {
             self.stream.reset_on_close();
+        }
+    }
+}
+
+/// Whether what a client sends is the preface of HTTP/2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preface {
+    Complete,
+    Partial,
+    None,
+}
+
+impl Preface {
+    /// Of `bytes`, the first ones. Without `h1` there is nothing else that they could be.
+    fn of(bytes: &[u8], h1: bool) -> Self {
+        match (bytes.starts_with(PREFACE), PREFACE.starts_with(bytes)) {
+            (true, _) => Preface::Complete,
+            (false, true) => Preface::Partial,
+            // It will be refused by whoever knows how.
+            (false, false) if !h1 => Preface::Complete,
+            (false, false) => Preface::None,
         }
     }
 }
@@ -130,8 +152,13 @@ pub(super) enum After {
 enum Head {
     Request(Box<Exchange>, Buffer, Range<usize>),
     Refused(Box<Exchange>, Reason),
+    /// HTTP/2, of which so much was read.
+    Http2(Vec<u8>),
     Closed,
 }
+
+/// What a client sends first that knows beforehand that we speak HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Connection {
     pub(super) fn worker(&self) -> &Rc<Worker> {
@@ -140,20 +167,40 @@ impl Connection {
 
     async fn register(&mut self) {
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        self.registration.slot = Some(self.worker().register(waker));
+        self.registration.slot = Some(self.worker().register(waker, false));
         self.worker().counters().connections.add(1);
     }
 
-    fn speaks_tls(&self) -> bool {
-        let listener = self.gate.pin(self.worker());
-        listener.is_some_and(|(pin, listener)| pin.listeners[listener].1.tls.is_some())
+    /// For one stream of an HTTP/2 connection; `from`: who is at the other end of that.
+    pub(super) fn for_stream(
+        worker: Rc<Worker>,
+        gate: Rc<Gate>,
+        stream: Stream,
+        (peer, peer_ip): (Peer, Rc<str>),
+        session: Option<Rc<Session>>,
+        over_limit: bool,
+    ) -> Self {
+        Connection {
+            registration: Registration { worker, slot: None, is_stream: true },
+            gate,
+            stream,
+            peer,
+            peer_ip,
+            timer: Timer::default(),
+            inbox: Vec::new(),
+            unparsed: false,
+            deadline: None,
+            first: false,
+            over_limit,
+            resets: false,
+            session,
+        }
     }
 
-    /// What the listener begins TLS sessions with, if it does, and how long that may take.
-    pub(super) fn wants_tls(&self) -> Option<(Arc<Server>, Option<Duration>)> {
-        let (pin, listener) = self.gate.pin(self.worker())?;
-        let listener = &pin.listeners[listener].1;
-        Some((listener.tls.clone()?, listener.timeouts.tls_handshake))
+    /// As [`Connection::register`], for a stream: its connection is counted already.
+    pub(super) async fn register_stream(&mut self) {
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        self.registration.slot = Some(self.worker().register(waker, true));
     }
 
     /// Serves the connection in the language that its listener and its client agree on.
@@ -162,7 +209,8 @@ impl Connection {
             // Boxed: few connections are at it at any time.
             match Box::pin(self.shake_hands()).await {
                 Some(Spoken::Http1) => {}
-                Some(Spoken::Http2) | None => return,
+                Some(Spoken::Http2) => return Box::pin(self.run_http2(Vec::new())).await,
+                None => return,
             }
         }
         let header = self
@@ -173,6 +221,7 @@ impl Connection {
         loop {
             let (mut exchange, after) = match poll_fn(|cx| self.poll_head(cx)).await {
                 Head::Closed => return,
+                Head::Http2(before) => return Box::pin(self.run_http2(before)).await,
                 Head::Refused(mut exchange, reason) => {
                     self.identify_refused(&mut exchange);
                     let after = self.answer(&mut exchange, reason).await;
@@ -270,7 +319,7 @@ impl Connection {
     }
 
     /// Gives a request whose head could not be read its id and its client, for the answer and the log.
-    fn identify_refused(&self, exchange: &mut Exchange) {
+    pub(super) fn identify_refused(&self, exchange: &mut Exchange) {
         let Some((pin, _)) = self.gate.pin(self.worker()) else { return };
         let (forwarding, rng) = (&pin.forwarding, &mut self.worker().rng.borrow_mut());
         admit::identify(&mut exchange.request, forwarding, self.from(forwarding), rng);
@@ -290,16 +339,32 @@ impl Connection {
     fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
         let Some((pin, index)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
         let listener = &pin.listeners[index].1;
+        if fresh == 0 && handshake::is_lost(&buffer[..n], listener, &self.peer_ip) {
+            self.worker().resources().buffers.put(buffer);
+            return Some(Head::Closed);
+        }
+        if self.first && (listener.http.h2c || !listener.http.h1) {
+            match Preface::of(&buffer[..n], listener.http.h1) {
+                Preface::Complete => {
+                    let before = buffer[..n].to_vec();
+                    (self.inbox, self.deadline) = (Vec::new(), None);
+                    self.worker().resources().buffers.put(buffer);
+                    return Some(Head::Http2(before));
+                }
+                Preface::Partial => {
+                    self.inbox.extend_from_slice(&buffer[fresh..n]);
+                    self.worker().resources().buffers.put(buffer);
+                    return None;
+                }
+                Preface::None => {}
+            }
+        }
+        self.first = false;
         let limits = HeadLimits {
             header_bytes: listener.limits.header_bytes,
             headers: listener.limits.headers,
             uri_bytes: listener.limits.uri_bytes,
         };
-        if fresh == 0 && buffer[..n].first() == Some(&TLS_HANDSHAKE) && listener.tls.is_none() {
-            tell_tls(listener, &self.peer_ip);
-            self.worker().resources().buffers.put(buffer);
-            return Some(Head::Closed);
-        }
         // A head that trickles in is not parsed again for each byte, only for each line.
         let no_line_ended = fresh > 0 && memchr::memchr(b'\n', &buffer[fresh..n]).is_none();
         if no_line_ended && n < limits.header_bytes {
@@ -382,7 +447,7 @@ impl Connection {
     }
 
     /// Ends our side and reads for a while, so that the answer is not lost to a reset.
-    async fn linger(&mut self) {
+    pub(super) async fn linger(&mut self) {
         if self.stream.shutdown_write().is_err() {
             return;
         }
@@ -406,20 +471,6 @@ impl Connection {
     }
 }
 
-/// The first byte of a client that speaks TLS, and of no request.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-/// Says, once a minute, that clients take a listener for another.
-fn tell_tls(listener: &Listener, peer: &str) {
-    if listener.not_in_the_clear.may_tell(since_1970()) {
-        tracing::warn!(
-            listener = &*listener.name,
-            peer,
-            "a client speaks TLS to this listener, which has no [listener.tls]; closed (told once a minute)"
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,6 +481,6 @@ mod tests {
         fn task_bytes<A, B, C, D, E, G, F>(_: fn(A, B, C, D, E, G) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(task_bytes(serve::<()>) <= 640, "{} bytes", task_bytes(serve::<()>));
+        assert!(task_bytes(serve::<()>) <= 648, "{} bytes", task_bytes(serve::<()>));
     }
 }

@@ -33,6 +33,7 @@ impl Connection {
             // Not a byte of this response has left: the client can be told.
             exchange.download.out.truncate(n_before);
             self.resets = false;
+            pick::broke_off(self.worker(), &started.permit, exchange);
             return self.answer(exchange, Reason::UpstreamProtocol).await;
         }
         if let Some(channel) = self.stream.channel().and_then(Channel::client)
@@ -50,10 +51,18 @@ impl Connection {
         match poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, &mut moved)).await {
             Ok(()) => {
                 self.resets = false;
+                if started.facts.framing != Framing::None {
+                    started.permit.body_ended();
+                }
                 self.pool_connection(exchange, started);
                 self.after(exchange, outgoing)
             }
-            Err(reason) => cut(exchange, reason),
+            Err(reason) => {
+                if reason == Reason::UpstreamTruncated {
+                    pick::broke_off(self.worker(), &started.permit, exchange);
+                }
+                cut(exchange, reason)
+            }
         }
     }
 

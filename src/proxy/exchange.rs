@@ -10,6 +10,7 @@ use super::hold::Hold;
 use super::mirror::Planned;
 use super::race::Parked;
 use super::retry::SoFar;
+use super::worker::Pinned;
 use crate::admit::{Request, Step};
 use crate::backend::{Backend, Pending, Tried};
 use crate::error::Reason;
@@ -52,6 +53,11 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Holds on to the listener at `index` of `pinned`, before a route is found.
+    pub(super) fn begin_at(&mut self, pinned: Pinned, index: usize) {
+        self.hold = Some(Hold::Listener(pinned, index));
+    }
+
     /// Ready for another request; keeps memory up to a bound.
     pub(super) fn clear(&mut self, resources: Resources<'_>) {
         self.request.clear();

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Semaphore;
 
@@ -14,7 +14,9 @@ use super::connection::{Connection, LINGER, ON_ITS_WAY};
 use super::timer::earlier;
 use crate::certificate::Standing;
 use crate::error::Reason;
+use crate::log::since_1970;
 use crate::net::HandshakeError;
+use crate::snapshot::Listener;
 use crate::tls::{Server, Session};
 
 /// Handshakes that one worker has under way at once, each with some 20 KiB of state. Who comes when there are as many
@@ -46,6 +48,19 @@ pub(super) enum Spoken {
 }
 
 impl Connection {
+    /// Whether its listener does.
+    pub(super) fn speaks_tls(&self) -> bool {
+        let listener = self.gate.pin(self.worker());
+        listener.is_some_and(|(pin, listener)| pin.listeners[listener].1.tls.is_some())
+    }
+
+    /// What the listener begins TLS sessions with, if it does, and how long that may take.
+    fn wants_tls(&self) -> Option<(Arc<Server>, Option<Duration>)> {
+        let (pin, listener) = self.gate.pin(self.worker())?;
+        let listener = &pin.listeners[listener].1;
+        Some((listener.tls.clone()?, listener.timeouts.tls_handshake))
+    }
+
     /// Makes the stream one through TLS. `None`: there is none, and who deserved to know why does.
     pub(super) async fn shake_hands(&mut self) -> Option<Spoken> {
         let (server, within) = self.wants_tls()?;
@@ -161,6 +176,22 @@ impl Connection {
         })
         .await;
     }
+}
+
+/// The first byte of a client that speaks TLS, and of no request.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether `head`, the first bytes of a client, are TLS on a listener in the clear. Says so once a minute.
+pub(super) fn is_lost(head: &[u8], listener: &Listener, peer: &str) -> bool {
+    let is_lost = head.first() == Some(&TLS_HANDSHAKE) && listener.tls.is_none();
+    if is_lost && listener.not_in_the_clear.may_tell(since_1970()) {
+        tracing::warn!(
+            listener = &*listener.name,
+            peer,
+            "a client speaks TLS to this listener, which has no [listener.tls]; closed (told once a minute)"
+        );
+    }
+    is_lost
 }
 
 /// What the handshake came to.

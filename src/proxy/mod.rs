@@ -5,6 +5,7 @@
 //! ```text
 //! serve ─ handshake    TLS, where the listener speaks it
 //!         connection   wait for a head, one exchange after the other, linger, close
+//!         http2        many exchanges at once, each stream a task of its own (stream)
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick, then one try after the other, until there is a response head
 //!           attempt      pool or dial → send → await_head
@@ -34,6 +35,7 @@ mod forward;
 mod handshake;
 mod held_back;
 mod hold;
+mod http2;
 mod log_lines;
 mod mirror;
 mod pick;
@@ -45,6 +47,7 @@ mod retry;
 mod retry_after;
 #[cfg(test)]
 mod stage;
+mod stream;
 mod timer;
 mod tunnel;
 mod worker;

@@ -38,7 +38,9 @@ pub(super) fn pick_anyway(worker: &Worker, exchange: &Exchange) -> Option<Permit
             return stayed;
         }
     }
-    from(upstream, worker, exchange, &exchange.tried, now)
+    ask(upstream, worker, exchange, now, |hint| {
+        upstream.balancer.take(&upstream.members, &exchange.tried, hint)
+    })
 }
 
 /// Has the client of a response from `backend` stay there, where the upstream says so and it does not already.
@@ -63,22 +65,24 @@ pub(super) fn pick_for_copy(
         return None;
     }
     let now = exchange.record.started.unwrap_or_else(Instant::now);
-    from(upstream, worker, exchange, &Tried::default(), now)
+    ask(upstream, worker, exchange, now, |hint| {
+        upstream.balancer.take_for_copy(&upstream.members, hint)
+    })
 }
 
-fn from(
+/// Takes a place as `take` does, which is told all that a strategy may look at.
+fn ask(
     upstream: &Upstream,
     worker: &Worker,
     exchange: &Exchange,
-    tried: &Tried,
     now: Instant,
+    take: impl FnOnce(&mut Hint<'_>) -> Option<Permit>,
 ) -> Option<Permit> {
     let request = &exchange.request;
     let key = upstream.balancer.key_source();
     let key = key.and_then(|source| key_of(source, &request.head, request.client));
     let random = &mut worker.rng.borrow_mut();
-    let hint = &mut Hint { worker: worker.index, now, key, random };
-    upstream.balancer.take(&upstream.members, tried, hint)
+    take(&mut Hint { worker: worker.index, now, key, random })
 }
 
 /// A place for a further try after one at `last`: at a backend not tried yet, else at any but that one, else, where
@@ -164,6 +168,18 @@ pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u1
     let now = Instant::now();
     let latency = exchange.wait.sent.map(|sent| now.saturating_duration_since(sent));
     permit.judge(&Verdict { became, latency: latency.unwrap_or_default(), now }, &upstream.care);
+}
+
+/// Tells the backend's live state that the body of its answer broke off. By then the exchange may have let go of its
+/// snapshot: what is in service counts.
+#[cold]
+pub(super) fn broke_off(worker: &Worker, permit: &Permit, exchange: &Exchange) {
+    let policy = exchange.hold.as_ref().and_then(Hold::policy);
+    let snapshot = worker.pin();
+    let name = policy.and_then(|policy| policy.upstream.as_deref());
+    if let Some(index) = name.and_then(|name| snapshot.upstream_named(name)) {
+        permit.body_broke_off(&snapshot.upstreams[index].care, Instant::now());
+    }
 }
 
 /// How long the backend that answered asks to be left alone.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::Semaphore;
@@ -20,6 +20,9 @@ use crate::pool::Pool;
 use crate::relay::{Buffers, Pipes, Resources};
 use crate::rng::Rng;
 use crate::snapshot::{Snapshot, SocketId};
+
+/// How often the operator is told that clients flood a listener, by each worker.
+const FLOOD_TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// Finished exchanges kept for their memory.
 const SPARE_EXCHANGES_MAX: usize = 64;
@@ -100,7 +103,7 @@ impl Worker {
     /// Client connections open now.
     pub fn open_connections(&self) -> usize {
         let wakers = self.wakers.borrow();
-        wakers.slots.len() - wakers.free.len()
+        wakers.slots.len() - wakers.free.len() - wakers.n_streams
     }
 
     /// Housekeeping, to be called about once a second: idle upstream connections, pools of retired
@@ -171,9 +174,10 @@ impl Worker {
         }
     }
 
-    /// Registers a connection's task; it is woken when something concerns every connection.
-    pub(super) fn register(&self, waker: Waker) -> u32 {
+    /// Registers the task of a connection, or of a stream on one; it is woken when something concerns all of them.
+    pub(super) fn register(&self, waker: Waker, is_stream: bool) -> u32 {
         let mut wakers = self.wakers.borrow_mut();
+        wakers.n_streams += usize::from(is_stream);
         match wakers.free.pop() {
             Some(slot) => {
                 wakers.slots[slot as usize] = Some(waker);
@@ -186,8 +190,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn unregister(&self, slot: u32) {
+    pub(super) fn unregister(&self, slot: u32, is_stream: bool) {
         let mut wakers = self.wakers.borrow_mut();
+        wakers.n_streams -= usize::from(is_stream);
         wakers.slots[slot as usize] = None;
         wakers.free.push(slot);
     }
@@ -199,11 +204,13 @@ impl Worker {
     }
 }
 
-/// One waker per open connection.
+/// One waker per open connection, and one per stream on those that carry many.
 #[derive(Default)]
 struct Wakers {
     slots: Vec<Option<Waker>>,
     free: Vec<u32>,
+    /// How many of them are streams.
+    n_streams: usize,
 }
 
 /// A worker's view of one listening socket, shared by the connections accepted on it.
@@ -213,12 +220,24 @@ pub struct Gate {
     pub socket: SocketId,
     /// The last snapshot that had this socket, once a reload removed it.
     retired: RefCell<Option<Arc<Snapshot>>>,
+    /// When the operator was last told of a flood.
+    told_flood: Cell<Option<Instant>>,
 }
 
 impl Gate {
     /// A gate in service.
     pub fn new(socket: SocketId) -> Rc<Self> {
-        Rc::new(Gate { socket, retired: RefCell::new(None) })
+        Rc::new(Gate { socket, retired: RefCell::new(None), told_flood: Cell::new(None) })
+    }
+
+    /// Whether the operator is to be told of a flood again.
+    pub(super) fn may_tell_flood(&self, now: Instant) -> bool {
+        let recently = |told: Instant| now.saturating_duration_since(told) < FLOOD_TOLD_AGAIN;
+        let may = !self.told_flood.get().is_some_and(recently);
+        if may {
+            self.told_flood.set(Some(now));
+        }
+        may
     }
 
     /// Takes the gate out of service: its idle connections close soon, busy ones after their exchange.

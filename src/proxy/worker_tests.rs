@@ -101,11 +101,11 @@ fn slots_of_closed_connections_are_used_again_and_a_drain_wakes_the_open_ones() 
     let (worker, _current) = worker(snapshot("\"10.0.0.1:80\"", &Registry::default(), 1).0);
     let woken = Arc::new(Woken(Default::default()));
     let slots: Vec<u32> =
-        (0..3).map(|_| worker.register(Waker::from(Arc::clone(&woken)))).collect();
-    worker.unregister(slots[1]);
+        (0..3).map(|_| worker.register(Waker::from(Arc::clone(&woken)), false)).collect();
+    worker.unregister(slots[1], false);
     assert_eq!(worker.open_connections(), 2);
     worker.drain();
     assert!(worker.is_draining());
     assert_eq!(woken.0.load(std::sync::atomic::Ordering::SeqCst), 2);
-    assert_eq!(worker.register(Waker::noop().clone()), slots[1]);
+    assert_eq!(worker.register(Waker::noop().clone(), false), slots[1]);
 }

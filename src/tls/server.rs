@@ -127,12 +127,9 @@ fn verifier(
 
 /// What is offered, the preferred first.
 fn alpn(http: ListenerHttp) -> Vec<Vec<u8>> {
-    let offers: [(bool, &[u8]); 2] = [(http.h2 && SPEAKS_H2, b"h2"), (http.h1, b"http/1.1")];
+    let offers: [(bool, &[u8]); 2] = [(http.h2, b"h2"), (http.h1, b"http/1.1")];
     offers.iter().filter(|(speaks, _)| *speaks).map(|(_, name)| name.to_vec()).collect()
 }
-
-/// Whether HTTP/2 is spoken to clients at all.
-const SPEAKS_H2: bool = false;
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,8 +4,28 @@ use std::time::Duration;
 
 use forebay::error::Reason;
 
-use crate::support::{Origin, Service, eventually, refused_address};
+use crate::support::{Origin, Proxy, Service, Wire, eventually, refused_address};
 use crate::{AT_ONCE, GET, OK, answer_one, proxy, reset_one, sum};
+
+/// A proxy before a backend that the test plays and one that answers `other`, and a client of it.
+struct Scene {
+    played: Origin,
+    other: Service,
+    proxy: Proxy,
+    client: Wire,
+}
+
+impl Scene {
+    /// With these members of `retry`; `request` was sent.
+    #[track_caller]
+    fn after(retry: &str, request: impl AsRef<[u8]>) -> Scene {
+        let (played, other) = (Origin::bind(), Service::named("other"));
+        let proxy = proxy(retry, &[played.address(), other.address()]);
+        let mut client = proxy.connect();
+        client.send(request);
+        Scene { played, other, proxy, client }
+    }
+}
 
 fn request(method: &str) -> String {
     format!("{method} / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi")
@@ -14,14 +34,11 @@ fn request(method: &str) -> String {
 #[test]
 fn a_reset_before_the_response_is_tried_on_another_backend() {
     for method in ["GET", "PUT", "DELETE"] {
-        let (dying, other) = (Origin::bind(), Service::named("other"));
-        let proxy = proxy(AT_ONCE, &[dying.address(), other.address()]);
-        let mut client = proxy.connect();
-        client.send(request(method));
-        reset_one(&dying);
-        assert_eq!(client.response().text(), "other", "{method}");
-        assert_eq!(sum(&proxy, |worker| &worker.retries), 1);
-        assert_eq!(proxy.count(Reason::UpstreamReset), 0);
+        let mut scene = Scene::after(AT_ONCE, request(method));
+        reset_one(&scene.played);
+        assert_eq!(scene.client.response().text(), "other", "{method}");
+        assert_eq!(sum(&scene.proxy, |worker| &worker.retries), 1);
+        assert_eq!(scene.proxy.count(Reason::UpstreamReset), 0);
     }
 }
 
@@ -38,28 +55,22 @@ fn a_post_is_never_sent_twice_unless_the_operator_says_so() {
         (&by_header, &request("POST"), false),
         (&by_header, keyed, true),
     ] {
-        let (dying, other) = (Origin::bind(), Service::named("other"));
-        let proxy = proxy(retry, &[dying.address(), other.address()]);
-        let mut client = proxy.connect();
-        client.send(sent);
-        reset_one(&dying);
-        let answer = client.response();
+        let mut scene = Scene::after(retry, sent);
+        reset_one(&scene.played);
+        let answer = scene.client.response();
         let expected = if twice { 200 } else { 502 };
         assert_eq!(answer.status(), expected, "{retry} {sent}");
-        assert_eq!(other.n_requests(), usize::from(twice), "{retry} {sent}");
+        assert_eq!(scene.other.n_requests(), usize::from(twice), "{retry} {sent}");
     }
 }
 
 #[test]
 fn nothing_is_tried_again_with_no_attempts_or_no_conditions() {
     for retry in ["attempts = 0", "on = [\"connect\"]"] {
-        let (dying, other) = (Origin::bind(), Service::named("other"));
-        let proxy = proxy(retry, &[dying.address(), other.address()]);
-        let mut client = proxy.connect();
-        client.send(GET);
-        reset_one(&dying);
-        assert_eq!(client.response().status(), 502);
-        assert_eq!(other.n_requests(), 0);
+        let mut scene = Scene::after(retry, GET);
+        reset_one(&scene.played);
+        assert_eq!(scene.client.response().status(), 502);
+        assert_eq!(scene.other.n_requests(), 0);
     }
 }
 
@@ -114,17 +125,14 @@ fn the_only_backend_is_asked_again_and_its_last_failure_counts() {
 
 #[test]
 fn one_try_takes_no_longer_than_per_try() {
-    let (silent, other) = (Origin::bind(), Service::named("other"));
     let retry = format!("{AT_ONCE}, per_try = \"100ms\"");
-    let proxy = proxy(&retry, &[silent.address(), other.address()]);
-    let mut client = proxy.connect();
-    client.send(GET);
-    let mut held = silent.accept();
+    let mut scene = Scene::after(&retry, GET);
+    let mut held = scene.played.accept();
     held.request();
-    assert_eq!(client.response().text(), "other");
+    assert_eq!(scene.client.response().text(), "other");
     held.closed();
     // What may not be tried again in silence ends with the try.
-    let mut client = proxy.connect();
+    let mut client = scene.proxy.connect();
     client.send(request("PUT"));
     let answer = client.response();
     assert_eq!(answer.status(), 504);
@@ -149,45 +157,36 @@ fn the_only_backend_is_asked_again_after_a_timeout_only_under_per_try() {
 
 #[test]
 fn after_an_interim_response_nothing_is_tried_again() {
-    let (dying, other) = (Origin::bind(), Service::named("other"));
-    let proxy = proxy(AT_ONCE, &[dying.address(), other.address()]);
-    let mut client = proxy.connect();
-    client.send(GET);
-    let mut backend = dying.accept();
+    let mut scene = Scene::after(AT_ONCE, GET);
+    let mut backend = scene.played.accept();
     backend.request();
     backend.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
-    assert_eq!(client.response().status(), 103);
+    assert_eq!(scene.client.response().status(), 103);
     backend.reset();
-    assert_eq!(client.response().status(), 502);
-    assert_eq!(other.n_requests(), 0);
+    assert_eq!(scene.client.response().status(), 502);
+    assert_eq!(scene.other.n_requests(), 0);
 }
 
 #[test]
 fn a_response_head_that_breaks_off_is_a_reset_and_one_that_is_garbage_is_not() {
     for (sent, status) in [("HTTP/1.1 200 OK\r\nConte", 200), ("garbage\r\n\r\n", 502)] {
-        let (dying, other) = (Origin::bind(), Service::named("other"));
-        let proxy = proxy(AT_ONCE, &[dying.address(), other.address()]);
-        let mut client = proxy.connect();
-        client.send(GET);
-        drop(answer_one(&dying, sent));
-        assert_eq!(client.response().status(), status, "{sent}");
+        let mut scene = Scene::after(AT_ONCE, GET);
+        drop(answer_one(&scene.played, sent));
+        assert_eq!(scene.client.response().status(), status, "{sent}");
     }
 }
 
 #[test]
 fn a_client_that_leaves_in_the_pause_is_noticed() {
-    let (dying, other) = (Origin::bind(), Service::named("other"));
     let retry = "backoff = { base = \"60s\", max = \"60s\" }";
-    let proxy = proxy(retry, &[dying.address(), other.address()]);
-    let mut client = proxy.connect();
-    client.send(GET);
-    reset_one(&dying);
+    let scene = Scene::after(retry, GET);
+    reset_one(&scene.played);
     eventually("its connection is gone, and the pause has begun", || {
-        sum(&proxy, |worker| &worker.upstream_connects) == 1
+        sum(&scene.proxy, |worker| &worker.upstream_connects) == 1
     });
-    drop(client);
-    proxy.counted(Reason::ClientGone, 1);
-    assert_eq!(other.n_requests(), 0);
+    drop(scene.client);
+    scene.proxy.counted(Reason::ClientGone, 1);
+    assert_eq!(scene.other.n_requests(), 0);
 }
 
 #[test]
@@ -206,12 +205,9 @@ fn the_total_time_ends_a_pause() {
 
 #[test]
 fn a_pause_is_taken_before_a_further_try() {
-    let (dying, other) = (Origin::bind(), Service::named("other"));
     let retry = "backoff = { base = \"60s\", max = \"60s\" }";
-    let proxy = proxy(retry, &[dying.address(), other.address()]);
-    let mut client = proxy.connect();
-    client.send(GET);
-    reset_one(&dying);
-    assert!(!client.has_news_within(Duration::from_millis(30)), "answered without a pause");
-    assert_eq!(other.n_requests(), 0);
+    let mut scene = Scene::after(retry, GET);
+    reset_one(&scene.played);
+    assert!(!scene.client.has_news_within(Duration::from_millis(30)), "answered without a pause");
+    assert_eq!(scene.other.n_requests(), 0);
 }

@@ -1,7 +1,9 @@
 //! Answers that the policy would rather not pass on.
 
-use crate::support::{Origin, Service};
-use crate::{AT_ONCE, GET, OK, answer_one, proxy, sum};
+use forebay::error::Reason;
+
+use crate::support::{Mood, Moody, Origin, Service};
+use crate::{AT_ONCE, GET, OK, answer_one, proxy, sum, with};
 
 const SICK: &str = "HTTP/1.1 503 Sick\r\nX-From: a\r\nContent-Length: 4\r\n\r\nsick";
 
@@ -88,4 +90,21 @@ fn an_early_answer_is_dropped_and_the_rest_of_the_body_goes_to_the_next() {
     backend.until(b"after");
     backend.send(OK);
     assert_eq!(client.response().text(), "ok");
+}
+
+#[test]
+fn with_no_time_left_behind_the_pause_the_answer_there_is_is_passed_on() {
+    let backends = [Moody::start(), Moody::start()];
+    backends.iter().for_each(|backend| backend.feels(Mood::Status(503)));
+    // The pause is anything up to a minute: mostly longer than the time there is, and never does a 504 come of it.
+    let retry = "retry = { backoff = { base = \"60s\", max = \"60s\" } }";
+    let upstream = format!("{retry}\ntimeouts = {{ total = \"3s\" }}");
+    let proxy = with(&upstream, &backends.each_ref().map(Moody::address));
+    let clients = (0..8).map(|_| proxy.connect());
+    let mut clients: Vec<_> = clients.collect();
+    clients.iter_mut().for_each(|client| client.send(GET));
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 503);
+    }
+    assert_eq!(proxy.count(Reason::TotalTimeout), 0);
 }

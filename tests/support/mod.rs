@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 mod crowd;
+pub mod frames;
 mod message;
 mod moody;
 mod noise;

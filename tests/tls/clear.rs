@@ -68,3 +68,30 @@ fn curl_is_served_in_every_version_and_sees_the_end() {
         proxy.daemon().metrics().sum(|worker| &worker.tls_handshakes) == 2
     });
 }
+
+#[test]
+fn http2_is_agreed_on_where_both_speak_it() {
+    let pki = Pki::new();
+    pki.issue("shop", &["shop.example"]);
+    for (http, offered, spoken) in [
+        ("", "--http2", "2"),
+        ("", "--http1.1", "1.1"),
+        ("http = { h2 = false }", "--http2", "1.1"),
+        ("http = { h1 = false }", "--http2", "2"),
+    ] {
+        let text = crate::text(&certificates(&pki, &["shop"]), "");
+        let text = text.replace("[listener.tls]", &format!("{http}\n[listener.tls]"));
+        let proxy = Proxy::from_text(&text);
+        let port = proxy.address().port();
+        let output = Command::new("curl")
+            .args(["-sS", "-w", "version %{http_version}", offered, "--cacert"])
+            .arg(pki.path("ca.pem"))
+            .arg("--connect-to")
+            .arg(format!("shop.example:{port}:127.0.0.1:{port}"))
+            .arg(format!("https://shop.example:{port}/"))
+            .output()
+            .expect("curl is installed");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(said, format!("helloversion {spoken}"), "{http} {offered}: {output:?}");
+    }
+}

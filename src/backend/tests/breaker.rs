@@ -398,3 +398,51 @@ fn with_nobody_left_whoever_comes_back_is_found_within_a_second() {
         assert!(world.states().iter().all(|state| *state != State::Open), "nor are the others far");
     }
 }
+
+#[test]
+fn a_copy_never_takes_the_place_of_a_request_that_tries_a_half_open_one() {
+    let mut world = World::new(2);
+    world.requests(0, RESET, 5);
+    world.after(ms(6001));
+    assert_eq!(world.state(0), State::HalfOpen);
+    let tried = Tried::default();
+    let copies = Candidates::for_copy(&world.members, &tried);
+    let ids: Vec<u64> = copies.iter().map(|member| member.backend.id).collect();
+    assert_eq!(ids, [1]);
+    assert!(copies.acquire(&world.members[0]).is_none(), "not even if it is picked");
+    assert!(copies.acquire(&world.members[1]).is_some());
+    assert!(world.send(0).is_some(), "the place is still there");
+}
+
+#[test]
+fn a_request_that_knows_an_older_configuration_opens_nothing_once_ejecting_is_off() {
+    let mut world = World::new(2);
+    let before = world.care.clone();
+    let request_of_before = |world: &World| {
+        let mut permit = Permit::try_acquire_anyway(&world.members[0]).expect("no bound");
+        permit.sent(world.now);
+        let verdict = Verdict { became: RESET, latency: ms(5), now: world.now };
+        permit.judge(&verdict, &before);
+    };
+    world.care.breaker = None;
+    world.watch();
+    (0..20).for_each(|_| request_of_before(&world));
+    assert_eq!(world.state(0), State::Up);
+    world.care = before.clone();
+    world.watch();
+    (0..5).for_each(|_| request_of_before(&world));
+    assert_eq!(world.state(0), State::Open, "switched on again");
+}
+
+#[test]
+fn a_plea_to_an_older_configuration_takes_no_share_once_sensing_is_off() {
+    let mut world = World::new(2);
+    let before = world.care.clone();
+    world.care.passive = None;
+    world.care.breaker = None;
+    world.watch();
+    let mut permit = world.send(0).expect("in service");
+    let became = Became::Answered(503, Some(Duration::from_secs(9)));
+    permit.judge(&Verdict { became, latency: ms(5), now: world.now }, &before);
+    assert_eq!(world.backend(0).share(), Backend::SHARE_FULL);
+}

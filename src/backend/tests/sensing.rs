@@ -126,7 +126,9 @@ fn a_slow_start_grows_from_a_tenth_after_whatever_it_was_out_for() {
         assert!((world.share(0) - 0.1).abs() < 0.001);
         world.after(second(5));
         assert!((world.share(0) - 0.55).abs() < 0.001, "{}", world.share(0));
+        assert!(world.backend(0).starts_slowly() && world.backend(0).rests(world.now).is_none());
         world.after(second(5));
+        assert!(!world.backend(0).starts_slowly());
         assert_eq!(world.share(0), 1.0);
     }
 }
@@ -138,6 +140,8 @@ fn who_asks_to_be_left_alone_gets_a_tenth_for_so_long_and_has_not_failed() {
     (0..50).for_each(|_| world.request(0, plea(503, second(3))));
     assert_eq!(world.state(0), State::Up);
     assert!((world.share(0) - 0.1).abs() < 0.001);
+    assert_eq!(world.backend(0).rests(world.now), Some(second(3)));
+    assert!(!world.backend(0).starts_slowly() && world.backend(1).rests(world.now).is_none());
     world.request(0, plea(429, second(1)));
     world.after(ms(2990));
     assert!((world.share(0) - 0.1).abs() < 0.001, "the longer one holds");
@@ -165,4 +169,55 @@ fn with_everything_switched_off_all_of_the_weight_is_back() {
     (world.care.passive, world.care.breaker) = (None, None);
     world.watch();
     assert_eq!((world.share(0), world.share(1)), (1.0, 1.0));
+}
+
+#[test]
+fn bodies_that_break_off_are_failures_in_a_row_until_one_is_whole() {
+    let mut world = World::new(3);
+    let cut = |world: &World| {
+        let mut permit = world.send(0).expect("in service");
+        world.judge(&mut permit, OK);
+        permit.body_broke_off(&world.care, world.now);
+        permit
+    };
+    for _ in 0..4 {
+        cut(&world);
+    }
+    let whole = world.send(0).expect("in service");
+    whole.body_ended();
+    for _ in 0..4 {
+        cut(&world);
+    }
+    assert_eq!(world.state(0), State::Up, "a whole body in between");
+    let last = cut(&world);
+    let standing = world.backend(0).standing();
+    assert_eq!((standing.state, standing.cause), (State::Open, Cause::Failures));
+    // Nothing more is learnt from those that were under way.
+    last.body_broke_off(&world.care, world.now);
+    assert_eq!(world.cohort.n_changes(Cause::Failures), 1);
+    world.after(ms(6001));
+    world.passive().count = config::Events::default();
+    world.request(0, OK);
+    for _ in 0..50 {
+        cut(&world);
+    }
+    assert_eq!(world.state(0), State::Up, "where a reset does not count");
+}
+
+#[test]
+fn bodies_that_break_off_have_their_share_of_the_answers_and_no_more() {
+    let run = |n_cut_of_ten: u32| {
+        let mut world = World::new(3);
+        world.passive().failures = None;
+        for n in 0..40 {
+            let mut permit = world.send(0)?;
+            world.judge(&mut permit, OK);
+            match n * 7 % 10 < n_cut_of_ten {
+                true => permit.body_broke_off(&world.care, world.now),
+                false => permit.body_ended(),
+            }
+        }
+        Some(world.state(0))
+    };
+    assert_eq!((run(5), run(4)), (None, Some(State::Up)));
 }

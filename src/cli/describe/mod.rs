@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{
     Action, Admin, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides,
     FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern,
-    Rewrite, Route, SplitBy, Sticky, Template, Upstream, ValuePattern,
+    Rewrite, Route, SplitBy, Sticky, Template, Upstream, ValuePattern, show_duration,
 };
 
 mod resilience;
@@ -209,16 +209,7 @@ pub(super) fn action(action: &Action) -> (&'static str, String) {
 
 /// `30s`, `1m30s`, `250ms`, or `off`.
 pub(super) fn timeout(timeout: Option<Duration>) -> String {
-    let Some(timeout) = timeout else { return "off".into() };
-    let mut rest = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    for (unit, ms) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
-        if rest >= ms {
-            text.push_str(&format!("{}{unit}", rest / ms));
-            rest %= ms;
-        }
-    }
-    if text.is_empty() { "0s".into() } else { text }
+    timeout.map_or_else(|| "off".to_owned(), show_duration)
 }
 
 fn nonzero(priority: i32) -> String {

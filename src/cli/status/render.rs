@@ -47,6 +47,10 @@ fn upstream(upstream: &UpstreamStatus, colour: Colour, text: &mut String) {
     if let Some(max) = upstream.queue.max {
         let _ = write!(text, ", {} of {max} waiting", upstream.queue.waiting);
     }
+    if let Some(max) = upstream.pending.max {
+        let _ = write!(text, ", {} of {max} pending", upstream.pending.waiting);
+    }
+    let _ = write!(text, ", budget for {}", retries(upstream.retries_left));
     text.push('\n');
     if upstream.backends.is_empty() {
         text.push_str("  no backend: none of its names has resolved yet\n");
@@ -106,13 +110,25 @@ fn cells(upstream: &UpstreamStatus, backend: &BackendStatus) -> Vec<Cell> {
     cells
 }
 
-/// `3`, `3 backup`, `3 at 40%`, `0 draining`.
+/// `1 retry`, `30 retries`.
+fn retries(n: u64) -> String {
+    if n == 1 { "1 retry".to_owned() } else { format!("{n} retries") }
+}
+
+/// `3`, `3 backup`, `3 at 40% (slow start)`, `3 at 10% (Retry-After, 5s left)`, `0 draining`.
 fn weight(backend: &BackendStatus) -> String {
     let mut text = backend.weight.to_string();
     if backend.weight == 0 {
         text.push_str(" draining");
     } else if backend.share < 1.0 {
         let _ = write!(text, " at {:.0}%", backend.share * 100.0);
+        let starts = backend.starts_slowly.then(|| "slow start".to_owned());
+        let rests =
+            backend.rest_seconds.map(|left| format!("Retry-After, {} left", duration(left)));
+        let why: Vec<String> = starts.into_iter().chain(rests).collect();
+        if !why.is_empty() {
+            let _ = write!(text, " ({})", why.join("; "));
+        }
     }
     if backend.tier == "backup" {
         text.push_str(" backup");
@@ -224,6 +240,7 @@ mod tests {
             ejections: 12,
             retry_seconds: Some(2.0),
             share: 0.4,
+            starts_slowly: true,
             tier: "backup".into(),
             max_connections: Some(100),
             check: Some(check),
@@ -250,6 +267,8 @@ mod tests {
                     changes: [("checks_failed".to_owned(), 2), ("checks_passed".to_owned(), 1)]
                         .into(),
                     queue: QueueStatus { waiting: 2, max: Some(500) },
+                    pending: QueueStatus { waiting: 7, max: Some(80) },
+                    retries_left: 30,
                     backends: vec![backend("10.0.0.1:80", "up", "start"), second],
                 },
                 UpstreamStatus { name: "none".into(), ..Default::default() },
@@ -265,13 +284,13 @@ mod tests {
 forebay 1.2.3, pid 7, up 2h5m, generation 4, 2 workers, 1 connection
 listener main on 127.0.0.1:4711 (127.0.0.1:0)
 
-app  p2c, 1 of 2 up, 2 of 500 waiting
-  backend       state  since  cause          weight            in flight  ejected          last check
-  10.0.0.1:80   up     1m15s  start          1                 3          0
-  10.0.0.12:80  down   1m15s  checks_failed  20 at 40% backup  3 of 100   12, tried in 2s  answered 503, expected 200-399\\u{1b}, 2s ago, next in 250ms
+app  p2c, 1 of 2 up, 2 of 500 waiting, 7 of 80 pending, budget for 30 retries
+  backend       state  since  cause          weight                         in flight  ejected          last check
+  10.0.0.1:80   up     1m15s  start          1                              3          0
+  10.0.0.12:80  down   1m15s  checks_failed  20 at 40% (slow start) backup  3 of 100   12, tried in 2s  answered 503, expected 200-399\\u{1b}, 2s ago, next in 250ms
   changes of state: checks_failed 2, checks_passed 1
 
-none  , 0 of 0 up
+none  , 0 of 0 up, budget for 0 retries
   no backend: none of its names has resolved yet
 ";
         assert_eq!(shown, wanted);
@@ -287,6 +306,22 @@ none  , 0 of 0 up
         assert!(!shown("usual").contains("in service"));
         assert!(shown("last_resort").contains("\n  none is in service: requests go to new ones, "));
         assert!(shown("nobody").contains("\n  none is in service: requests are answered with 503"));
+    }
+
+    #[test]
+    fn why_a_share_is_small_is_told() {
+        let shown = |starts_slowly, rest_seconds| {
+            weight(&BackendStatus {
+                share: 0.1,
+                starts_slowly,
+                rest_seconds,
+                ..backend("", "up", "")
+            })
+        };
+        assert_eq!(shown(false, None), "1 at 10%");
+        assert_eq!(shown(true, None), "1 at 10% (slow start)");
+        assert_eq!(shown(false, Some(5.0)), "1 at 10% (Retry-After, 5s left)");
+        assert_eq!(shown(true, Some(65.0)), "1 at 10% (slow start; Retry-After, 1m5s left)");
     }
 
     #[test]

@@ -3,12 +3,22 @@
 
 mod resilience;
 
+use super::tree::Value;
+
 /// Help for a key that is not ours, in any table; `None` if nobody we know uses it.
 pub(crate) fn help(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let mut all = FOREIGN.iter().chain(resilience::FOREIGN);
     let foreign = all.find(|(names, _)| names.contains(&key.as_str()));
     foreign.map(|(_, help)| *help)
+}
+
+/// Help for `option = "redispatch"` and the like, where HAProxy's word behind `option` says what is meant.
+pub(crate) fn option(key: &str, value: &Value) -> Option<&'static str> {
+    match value {
+        Value::String { text, .. } if key == "option" => help(&format!("option_{text}")),
+        _ => None,
+    }
 }
 
 /// Help for another proxy's name of a balancing strategy.

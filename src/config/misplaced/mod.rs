@@ -50,6 +50,11 @@ const MISPLACED: &[(&str, &str, &str)] = &[
     ("route", "max_pending", "`max_pending` stands on the upstream that the route leads to"),
     (
         "upstream.NAME",
+        "stall",
+        "write passive = { stall = \"off\" }, or \"auto\", which is the default",
+    ),
+    (
+        "upstream.NAME",
         "slow_start",
         "it belongs to a backend: backends = [{ address = \"10.0.0.11:8080\", slow_start = \"30s\" }]",
     ),

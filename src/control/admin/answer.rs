@@ -22,6 +22,8 @@ use crate::config::{Colour, Report};
 pub struct ReloadAnswer {
     /// `good`, or why nothing has changed: `problems` in the configuration, or it `failed`.
     pub outcome: String,
+    /// Where the configuration comes from: the file's whole path.
+    pub configuration: String,
     /// The generation in service now.
     pub generation: u64,
     /// Why it failed.
@@ -117,7 +119,8 @@ async fn reload(site: &Site, colour: Colour) -> Response<String> {
         Err(ReloadError::Io(_)) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let generation = site.snapshot.load().generation;
-    let answer = ReloadAnswer::of(outcome, generation, colour);
+    let configuration = site.configuration.clone();
+    let answer = ReloadAnswer { configuration, ..ReloadAnswer::of(outcome, generation, colour) };
     match serde_json::to_string_pretty(&answer) {
         Ok(text) => json_text(code, text),
         Err(fault) => error(StatusCode::INTERNAL_SERVER_ERROR, &fault.to_string()),

@@ -50,7 +50,10 @@ impl Site {
         checks: Checks,
     ) -> Self {
         let configuration = match source {
-            Source::File(path) => path.display().to_string(),
+            // Who asks may be in another directory.
+            Source::File(path) => {
+                std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()
+            }
             Source::Text { name, .. } => name.clone(),
         };
         Site {

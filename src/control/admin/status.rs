@@ -25,7 +25,7 @@ pub struct Status {
     pub version: String,
     /// Process id.
     pub pid: u32,
-    /// Where the configuration comes from.
+    /// Where the configuration comes from: the file's whole path.
     pub configuration: String,
     /// When the process started, RFC 3339.
     pub started: String,
@@ -70,19 +70,23 @@ pub struct UpstreamStatus {
     pub serves: String,
     /// Requests that wait for a place at a backend.
     pub queue: QueueStatus,
+    /// Requests that wait for a response head, counted where `max_pending` bounds them.
+    pub pending: QueueStatus,
+    /// Further tries that the retry budget would pay for now.
+    pub retries_left: u64,
     /// How often one of its backends changed its state, by cause; since the process has the upstream.
     pub changes: BTreeMap<String, u64>,
     /// In file order, a name's addresses together. None: no name of it has resolved yet.
     pub backends: Vec<BackendStatus>,
 }
 
-/// A queue.
+/// Those who wait, and how many may.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QueueStatus {
     /// How many wait now.
     pub waiting: u32,
-    /// How many may; `null`: there is no queue.
+    /// How many may; `null`: there is no queue, or no bound.
     pub max: Option<u32>,
 }
 
@@ -98,6 +102,10 @@ pub struct BackendStatus {
     pub weight: u32,
     /// The part of its weight that holds now, 0.0 to 1.0.
     pub share: f64,
+    /// It came back and gets more and more: its slow start.
+    pub starts_slowly: bool,
+    /// Seconds for which it is left alone, as it asked by `Retry-After`; `null`: it did not.
+    pub rest_seconds: Option<f64>,
     /// `primary` or `backup`.
     pub tier: String,
     /// `up`, `unproven`, `down`, `open` or `half_open`.
@@ -223,6 +231,11 @@ impl UpstreamStatus {
                 waiting: upstream.queue.n_waiting(),
                 max: upstream.queueing.as_ref().map(|queue| queue.max),
             },
+            pending: QueueStatus {
+                waiting: upstream.cohort.n_pending(),
+                max: upstream.max_pending,
+            },
+            retries_left: upstream.cohort.budget.left(&upstream.budget, clock.now),
             changes: changes(&upstream.cohort),
             backends: upstream
                 .members
@@ -260,6 +273,8 @@ impl BackendStatus {
             written: member.authority.to_string(),
             weight: member.weight,
             share: f64::from(backend.share()) / f64::from(Backend::SHARE_FULL),
+            starts_slowly: backend.starts_slowly(),
+            rest_seconds: backend.rests(clock.now).map(seconds),
             tier: match member.tier {
                 Tier::Primary => "primary".to_owned(),
                 Tier::Backup => "backup".to_owned(),

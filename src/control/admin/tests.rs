@@ -56,6 +56,7 @@ upstream = \"app\"
 [upstream.app]
 balance = \"least_conn\"
 queue = { max = 9 }
+max_pending = 11
 backends = [{ address = \"127.0.0.1:1\", weight = 7 }, { address = \"unix:/b.sock\", backup = true, max_connections = 5 }]
 [upstream.more]
 backends = [\"127.0.0.1:2\"]
@@ -127,6 +128,9 @@ async fn the_status_has_what_it_promises() {
     let app = &body["upstreams"][0];
     assert_eq!((&app["strategy"], &app["checked"]), (&"least_conn".into(), &false.into()));
     assert_eq!(app["queue"], serde_json::json!({ "waiting": 0, "max": 9 }));
+    assert_eq!(app["pending"], serde_json::json!({ "waiting": 0, "max": 11 }));
+    assert_eq!(body["upstreams"][1]["pending"]["max"], Value::Null);
+    assert_eq!(app["retries_left"], 30, "three a second for ten seconds");
     let [first, second] = &app["backends"].as_array().expect("a list")[..] else { panic!("{app}") };
     assert_eq!((&first["address"], &first["weight"]), (&"127.0.0.1:1".into(), &7.into()));
     assert_eq!((&first["tier"], &first["max_connections"]), (&"primary".into(), &Value::Null));

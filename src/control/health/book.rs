@@ -1,7 +1,6 @@
 //! Every backend that is checked: what its checks say, when the next is due, and who is asked now. Sans I/O but
 //! for the connections that it keeps: the clock is an argument, and checks are begun by whoever calls.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use super::CheckInfo;
 use super::lag::Lag;
 use super::pace;
 use super::tally::Tally;
+use super::turns::{Lane, Place, Turns};
 use crate::backend::{Backend, Cause, Member, State};
 use crate::config::{Health, Host};
 use crate::hash::{Map, Set};
@@ -24,7 +24,7 @@ use crate::snapshot::{Snapshot, Upstream};
 pub(super) struct Book {
     checks: Map<u64, Check>,
     /// When whom: every check that is not under way.
-    due: BTreeSet<(Instant, u64)>,
+    due: Turns,
     random: Rng,
     lag: Lag,
     /// When it was last told that checks could not be done.
@@ -55,6 +55,8 @@ struct Running {
     /// Our lateness until then.
     lag: Duration,
     task: Option<AbortHandle>,
+    /// Given back at its end.
+    _place: Place,
 }
 
 impl Drop for Running {
@@ -68,6 +70,8 @@ impl Drop for Running {
 #[derive(Debug)]
 struct Last {
     passed: bool,
+    /// There was no answer within its time.
+    silent: bool,
     text: String,
     at: Instant,
 }
@@ -97,11 +101,12 @@ pub(super) struct Done {
 }
 
 impl Book {
-    /// An empty one, that keeps at most `kept_max` idle connections.
-    pub(super) fn new(kept_max: usize, random: Rng) -> Self {
+    /// An empty one, that keeps at most `kept_max` idle connections and has `n_places` for checks under way, as many
+    /// again for those of backends that kept silent the last time.
+    pub(super) fn new(kept_max: usize, n_places: usize, random: Rng) -> Self {
         Book {
             checks: Map::default(),
-            due: BTreeSet::new(),
+            due: Turns::new(n_places),
             random,
             lag: Lag::default(),
             spoilt_told: None,
@@ -169,7 +174,7 @@ impl Book {
         let check =
             Check { backend, upstream, target, tally, due, running: None, last: None, kept: None };
         self.checks.insert(id, check);
-        self.due.insert((due, id));
+        self.due.insert(Lane::Prompt, due, id);
     }
 
     /// The same backend is asked otherwise from now on: soon, and what is under way does not count.
@@ -180,10 +185,10 @@ impl Book {
         }
         self.n_kept -= usize::from(check.kept.take().is_some());
         check.running = None;
-        self.due.remove(&(check.due, id));
+        self.due.remove(check.lane(), check.due, id);
         check.due = pace::first(id, &target.options, now);
         check.target = Arc::new(target);
-        self.due.insert((check.due, id));
+        self.due.insert(check.lane(), check.due, id);
     }
 
     /// Nobody checks `backend` any more.
@@ -195,7 +200,7 @@ impl Book {
 
     fn remove(&mut self, id: u64) -> Option<Check> {
         let check = self.checks.remove(&id)?;
-        self.due.remove(&(check.due, id));
+        self.due.remove(check.lane(), check.due, id);
         self.n_kept -= usize::from(check.kept.is_some());
         Some(check)
     }
@@ -205,12 +210,12 @@ impl Book {
         self.lag.woke(planned, now);
     }
 
-    /// When the next check is due that is not under way.
+    /// When the next check is due that is not under way and that there is a place for.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.due.first().map(|(due, _)| *due)
+        self.due.next_due()
     }
 
-    /// Begins, by `start`, every check that is due, at most `n_max`.
+    /// Begins, by `start`, every check that is due and that there is a place for, at most `n_max`.
     pub(super) fn start_due(
         &mut self,
         now: Instant,
@@ -218,13 +223,13 @@ impl Book {
         mut start: impl FnMut(Start) -> Option<AbortHandle>,
     ) {
         for _ in 0..n_max {
-            let Some(&(due, id)) = self.due.first().filter(|(due, _)| *due <= now) else { return };
-            self.due.remove(&(due, id));
+            let Some((id, place)) = self.due.take(now) else { return };
             let Some(check) = self.checks.get_mut(&id) else { continue };
             let kept = check.kept.take();
             self.n_kept -= usize::from(kept.is_some());
             let task = start(Start { id, target: Arc::clone(&check.target), kept });
-            check.running = Some(Running { began: now, lag: self.lag.total(), task });
+            check.running =
+                Some(Running { began: now, lag: self.lag.total(), task, _place: place });
         }
     }
 
@@ -263,7 +268,7 @@ impl Book {
         let keeps = self.n_kept < self.kept_max && check.due <= now + KEPT_FOR;
         check.kept = done.kept.filter(|_| keeps);
         self.n_kept += usize::from(check.kept.is_some());
-        self.due.insert((check.due, done.id));
+        self.due.insert(check.lane(), check.due, done.id);
     }
 
     /// A check's task has ended by a fault: it is asked again in time.
@@ -277,7 +282,7 @@ impl Book {
         };
         check.running = None;
         check.due = now + check.target.options.interval;
-        self.due.insert((check.due, *id));
+        self.due.insert(check.lane(), check.due, *id);
     }
 
     /// What is known of a backend's checks; `None` if it is not checked.
@@ -289,6 +294,14 @@ impl Book {
 }
 
 impl Check {
+    /// Where it waits to be asked again.
+    fn lane(&self) -> Lane {
+        match self.last.as_ref().is_some_and(|last| last.silent) {
+            true => Lane::Silent,
+            false => Lane::Prompt,
+        }
+    }
+
     /// Counts a result and tells the backend what its checks say.
     fn record(&mut self, result: &Result<(), ProbeError>, began: Instant, now: Instant) {
         let (upstream, backend) = (&*self.upstream, &self.backend.label);
@@ -312,7 +325,8 @@ impl Check {
         if result.is_ok() {
             self.backend.check_passed(probe::is_answered(options.kind), now);
         }
-        self.last = Some(Last { passed: result.is_ok(), text, at: now });
+        let silent = result.as_ref().is_err_and(ProbeError::is_silence);
+        self.last = Some(Last { passed: result.is_ok(), silent, text, at: now });
     }
 }
 

@@ -20,7 +20,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let (snapshot, registry) = compiled("", &Registry::default(), 0);
-        let book = Book::new(8, Rng::seeded(1));
+        let book = Book::new(8, PLACES, Rng::seeded(1));
         World { book, registry, snapshot, now: Instant::now(), under_way: Vec::new() }
     }
 
@@ -92,7 +92,7 @@ impl World {
         let n_running = self.book.checks.values().filter(|it| it.running.is_some()).count();
         assert_eq!(n_running + self.book.due.len(), self.book.checks.len(), "each has one place");
         for (id, check) in &self.book.checks {
-            let waits = self.book.due.contains(&(check.due, *id));
+            let waits = self.book.due.has(check.lane(), check.due, *id);
             assert_eq!(waits, check.running.is_none(), "{check:?}");
             let longest = check.target.options.interval.mul_f64(1.2).max(Duration::from_secs(1));
             assert!(!waits || check.due <= self.now + longest, "too late: {check:?}");
@@ -115,6 +115,9 @@ fn compiled(upstream: &str, registry: &Registry, generation: u64) -> (Snapshot, 
     let draft = compile(&config, &Names::default(), registry, generation, 1).expect("compiled");
     (draft.snapshot, draft.registry)
 }
+
+/// Of each kind: enough for the tests that are about something else.
+const PLACES: usize = 256;
 
 const ONE: &str = "backends = [\"10.0.0.1:80\"]\nhealth = { rise = 2, fall = 3 }";
 const TWO: &str = "backends = [\"10.0.0.1:80\", \"10.0.0.2:80\"]\nhealth = { rise = 2, fall = 3 }";
@@ -219,9 +222,9 @@ fn a_reload_that_changes_nothing_moves_no_check() {
     let mut world = World::new();
     world.reload(TWO);
     world.pass_time(3.0, |_| true);
-    let due = world.book.due.clone();
+    let due = world.book.due.all();
     world.reload(TWO);
-    assert_eq!(world.book.due, due);
+    assert_eq!(world.book.due.all(), due);
 }
 
 #[test]
@@ -362,4 +365,63 @@ fn whatever_happens_every_backend_has_its_check() {
             world.verify();
         }
     }
+}
+
+/// Lets `seconds` pass in steps of 10 ms, each of which begins at most `n_max` checks: `hangs` answers nothing until
+/// its check has taken all of its time. How long ago each of the others was asked, at most.
+fn longest_wait(
+    world: &mut World,
+    seconds: u64,
+    n_max: usize,
+    hangs: impl Fn(&str) -> bool,
+) -> Duration {
+    let timeout = Duration::from_secs(2);
+    let (mut silent, mut asked) = (Vec::new(), BTreeMap::new());
+    let mut longest = Duration::ZERO;
+    for _ in 0..seconds * 100 {
+        world.advance(0.01);
+        while silent.first().is_some_and(|(until, _)| *until <= world.now) {
+            let (_, Start { id, target, .. }) = silent.remove(0);
+            let result = Err(ProbeError::Late(Stage::Asked, timeout));
+            world.book.done(Done { id, target, result, kept: None }, world.now);
+        }
+        world.start(n_max);
+        for start in std::mem::take(&mut world.under_way) {
+            if hangs(&start.target.address.to_string()) {
+                silent.push((world.now + timeout, start));
+                continue;
+            }
+            let Start { id, target, .. } = start;
+            if let Some(before) = asked.insert(id, world.now) {
+                longest = longest.max(world.now - before);
+            }
+            world.book.done(Done { id, target, result: Ok(()), kept: None }, world.now);
+        }
+    }
+    for before in asked.values() {
+        longest = longest.max(world.now - *before);
+    }
+    longest
+}
+
+#[test]
+fn hundreds_of_hanging_backends_hold_up_no_check_of_those_who_answer() {
+    let mut world = World::new();
+    let backend = |n: usize| format!("\"10.0.{}.{}:80\"", n / 200, n % 200 + 1);
+    let list: Vec<String> = (0..310).map(backend).collect();
+    world.reload(&format!("backends = [{}]\nhealth = {{ fall = 1 }}", list.join(", ")));
+    // All but ten: more than there are places.
+    let hangs = |address: &str| {
+        let last: Vec<usize> =
+            address.split(['.', ':']).filter_map(|part| part.parse().ok()).collect();
+        !(last[2] * 200 + last[3] - 1).is_multiple_of(31)
+    };
+    let longest = longest_wait(&mut world, 60, 256, hangs);
+    // The interval with its jitter, a step, and once the time that the first silent ones take to be known as such.
+    let allowed = Duration::from_secs(5).mul_f64(1.2) + Duration::from_millis(10);
+    assert!(longest <= allowed + Duration::from_secs(2), "{longest:?}");
+    let longest = longest_wait(&mut world, 60, 256, hangs);
+    assert!(longest <= allowed, "{longest:?}");
+    let down = world.states().matches("down").count();
+    assert!(down > 150, "{down}: those that hang are asked, too");
 }

@@ -21,6 +21,7 @@ mod lookout;
 mod pace;
 mod run;
 mod tally;
+mod turns;
 
 use book::Book;
 
@@ -46,11 +47,16 @@ struct Shared {
 }
 
 impl Checks {
-    /// Of nobody. Up to half of the descriptors may be idle connections for checks.
+    /// Of nobody. Up to half of the descriptors may be idle connections for checks, and up to a quarter checks under
+    /// way.
     pub(super) fn new() -> Self {
-        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
-        let kept_max = usize::try_from(limit).unwrap_or(usize::MAX).clamp(KEPT_MIN, KEPT_MAX);
-        let book = Mutex::new(Book::new(kept_max, Rng::from_entropy()));
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self::with((limit / 2).clamp(KEPT_MIN, KEPT_MAX), (limit / 8).clamp(PLACES_MIN, PLACES_MAX))
+    }
+
+    fn with(kept_max: usize, n_places: usize) -> Self {
+        let book = Mutex::new(Book::new(kept_max, n_places, Rng::from_entropy()));
         Checks(Arc::new(Shared { book, changed: Notify::new() }))
     }
 
@@ -101,3 +107,8 @@ impl Health {
 /// Idle connections that are kept for checks, at least and at most, whatever the limit on descriptors.
 const KEPT_MIN: usize = 64;
 const KEPT_MAX: usize = 16_384;
+
+/// Checks under way at once, whatever the limit on descriptors, at least and at most: of backends that answer, and as
+/// many again of those that kept silent the last time.
+const PLACES_MIN: usize = 64;
+const PLACES_MAX: usize = 4096;

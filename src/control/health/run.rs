@@ -12,8 +12,8 @@ use super::Checks;
 use super::book::{Book, Done, Start};
 use crate::probe::{self, Line};
 
-/// Checks under way at once.
-const UNDER_WAY_MAX: usize = 256;
+/// Checks that begin at once; further ones [`BEGIN_EVERY`] later.
+const BEGUN_AT_ONCE_MAX: usize = 256;
 
 /// While checks are under way we look this often at the clock, to notice that we ourselves were late.
 const HEARTBEAT: Duration = Duration::from_millis(25);
@@ -42,14 +42,13 @@ pub(super) async fn run(checks: Checks) {
                 take_in(&mut book, ended, now);
             }
             if now >= begins {
-                let (n_before, room) = (under_way.len(), UNDER_WAY_MAX - under_way.len());
-                book.start_due(now, room, |start| Some(under_way.spawn(ask(start))));
+                let n_before = under_way.len();
+                book.start_due(now, BEGUN_AT_ONCE_MAX, |start| Some(under_way.spawn(ask(start))));
                 if under_way.len() > n_before {
                     begins = now + BEGIN_EVERY;
                 }
             }
-            let due = book.next_due().filter(|_| under_way.len() < UNDER_WAY_MAX);
-            let due = due.map(|due| due.max(begins));
+            let due = book.next_due().map(|due| due.max(begins));
             let beat = (!under_way.is_empty()).then(|| now + HEARTBEAT);
             planned = due.into_iter().chain(beat).min();
         }

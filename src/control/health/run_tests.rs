@@ -1,9 +1,9 @@
 //! The task that asks, with real sockets: a stall of its thread, and its bound.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use super::*;
@@ -11,39 +11,60 @@ use crate::backend::State;
 use crate::config::{self, Source};
 use crate::snapshot::{Names, Registry, Snapshot, compile};
 
-/// A backend on a thread of its own, on every address of 127.0.0.0/8: it answers 50 ms after a request, unless it
-/// is silent.
+/// A backend on a thread of its own, on every address of 127.0.0.0/8. It answers at once, unless it is told to wait.
 struct Other {
     address: SocketAddr,
-    is_silent: Arc<AtomicBool>,
+    mood: Arc<(Mutex<Mood>, Condvar)>,
     n_asked: Arc<AtomicUsize>,
 }
 
+/// What becomes of a request.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    /// It is answered.
+    Answers,
+    /// It is answered once the mood is another.
+    Waits,
+    /// It is never answered.
+    Silent,
+}
+
 impl Other {
-    fn start() -> Self {
+    fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (is_silent, n_asked) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let other = Other { address, is_silent, n_asked };
-        let (is_silent, n_asked) = (Arc::clone(&other.is_silent), Arc::clone(&other.n_asked));
+        let mood = Arc::new((Mutex::new(mood), Condvar::new()));
+        let other = Other { address, mood, n_asked: Arc::default() };
+        let (mood, n_asked) = (Arc::clone(&other.mood), Arc::clone(&other.n_asked));
         thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let (is_silent, n_asked) = (Arc::clone(&is_silent), Arc::clone(&n_asked));
-                thread::spawn(move || {
-                    let mut buffer = [0; 1024];
-                    while stream.read(&mut buffer).is_ok_and(|n| n > 0) {
-                        n_asked.fetch_add(1, SeqCst);
-                        thread::sleep(Duration::from_millis(50));
-                        if !is_silent.load(SeqCst) {
-                            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
-                        }
-                    }
-                });
+            for stream in listener.incoming().flatten() {
+                let (mood, n_asked) = (Arc::clone(&mood), Arc::clone(&n_asked));
+                thread::spawn(move || serve(stream, &mood, &n_asked));
             }
         });
         other
     }
+
+    fn feels(&self, mood: Mood) {
+        *self.mood.0.lock().expect("it does not panic") = mood;
+        self.mood.1.notify_all();
+    }
 }
+
+fn serve(mut stream: TcpStream, (mood, changed): &(Mutex<Mood>, Condvar), n_asked: &AtomicUsize) {
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).is_ok_and(|n| n > 0) {
+        let mood = mood.lock().expect("it does not panic");
+        n_asked.fetch_add(1, SeqCst);
+        let mood = changed.wait_while(mood, |mood| *mood == Mood::Waits);
+        if *mood.expect("it does not panic") == Mood::Answers {
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    }
+}
+
+/// For checks under way.
+const PLACES: usize = 100;
 
 /// The checks of `n` backends, all of them `other`, with the options `health`.
 fn checks_of(other: &Other, n: usize, health: &str) -> (Checks, Snapshot) {
@@ -63,7 +84,7 @@ fn checks_of(other: &Other, n: usize, health: &str) -> (Checks, Snapshot) {
         list.join(", ")
     );
     let snapshot = compiled(&lines, 1);
-    let checks = Checks::new();
+    let checks = Checks::with(64, PLACES);
     checks.book().adopt(&nothing, &snapshot, Instant::now());
     (checks, snapshot)
 }
@@ -78,7 +99,7 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_stall_of_the_control_thread_ejects_nobody_and_a_silent_backend_is_still_found() {
-    let other = Other::start();
+    let other = Other::start(Mood::Answers);
     let health = "interval = \"100ms\", timeout = \"200ms\", fall = 1";
     let (checks, snapshot) = checks_of(&other, 3, health);
     tokio::spawn(run(checks.clone()));
@@ -87,8 +108,10 @@ async fn a_stall_of_the_control_thread_ejects_nobody_and_a_silent_backend_is_sti
     eventually("all have passed", || members.iter().all(|it| passed(it.backend.id))).await;
     for _ in 0..3 {
         // In the middle of a check, for longer than it may take; the thread that asks is this one.
+        other.feels(Mood::Waits);
         let n_asked = other.n_asked.load(SeqCst);
         eventually("a check is under way", || other.n_asked.load(SeqCst) > n_asked).await;
+        other.feels(Mood::Answers);
         thread::sleep(Duration::from_millis(500));
         let n_asked = other.n_asked.load(SeqCst);
         eventually("more checks", || other.n_asked.load(SeqCst) > n_asked + 6).await;
@@ -101,20 +124,19 @@ async fn a_stall_of_the_control_thread_ejects_nobody_and_a_silent_backend_is_sti
             );
         }
     }
-    other.is_silent.store(true, SeqCst);
+    other.feels(Mood::Silent);
     let is_down = |it: &crate::backend::Member| it.backend.standing().state == State::Down;
     eventually("all are down", || members.iter().all(is_down)).await;
 }
 
 #[tokio::test]
 async fn only_so_many_checks_are_under_way_at_once() {
-    let other = Other::start();
-    other.is_silent.store(true, SeqCst);
-    let n = UNDER_WAY_MAX + 44;
+    let other = Other::start(Mood::Silent);
+    let n = PLACES + 44;
     let (checks, _snapshot) = checks_of(&other, n, "timeout = \"60s\"");
     tokio::spawn(run(checks.clone()));
-    eventually("so many were asked", || other.n_asked.load(SeqCst) == UNDER_WAY_MAX).await;
+    eventually("so many were asked", || other.n_asked.load(SeqCst) == PLACES).await;
     // Each first check is due within a second.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(other.n_asked.load(SeqCst), UNDER_WAY_MAX);
+    assert_eq!(other.n_asked.load(SeqCst), PLACES);
 }
