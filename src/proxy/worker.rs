@@ -16,7 +16,7 @@ use super::log_lines::LogLines;
 use super::mirror::Places;
 use crate::hash::Set;
 use crate::metrics::{Metrics, WorkerCounters};
-use crate::pool::Pool;
+use crate::pool::{self, Pool};
 use crate::relay::{Buffers, Pipes, Resources};
 use crate::rng::Rng;
 use crate::snapshot::{Snapshot, SocketId};
@@ -59,11 +59,11 @@ pub struct Worker {
     in_service: RefCell<InService>,
 }
 
-/// The backends that a snapshot names.
+/// The backends that a snapshot names, as connections to them are known.
 #[derive(Default)]
 struct InService {
     generation: u64,
-    backends: Set<u64>,
+    keys: Set<pool::Key>,
 }
 
 impl fmt::Debug for Worker {
@@ -112,12 +112,11 @@ impl Worker {
         let pinned = self.pin();
         let mut in_service = self.in_service.borrow_mut();
         if in_service.generation != pinned.generation {
-            let members = pinned.upstreams.iter().flat_map(|upstream| &upstream.members);
-            let backends = members.map(|member| member.backend.id).collect();
-            *in_service = InService { generation: pinned.generation, backends };
+            let keys = pinned.upstreams.iter().flat_map(|upstream| upstream.pool_keys()).collect();
+            *in_service = InService { generation: pinned.generation, keys };
         }
         // Not only after a reload: an exchange that began before it may have kept its connection since.
-        self.pool.retain(&in_service.backends);
+        self.pool.retain(&in_service.keys);
         self.pool.sweep(Instant::now());
         self.flush_log();
     }

@@ -27,6 +27,7 @@ mod test;
 mod timeouts;
 mod tls;
 mod upstream;
+mod upstream_tls;
 mod written;
 
 pub(crate) use balance::{BALANCES, options as balance_options};
