@@ -8,8 +8,10 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
+use tokio::sync::Semaphore;
 
 use super::exchange::Exchange;
+use super::handshake;
 use super::log_lines::LogLines;
 use super::mirror::Places;
 use crate::hash::Set;
@@ -50,6 +52,8 @@ pub struct Worker {
     #[expect(clippy::vec_box, reason = "the boxes are what is lent; an exchange is never moved")]
     spare: RefCell<Vec<Box<Exchange>>>,
     pub(super) log: RefCell<LogLines>,
+    /// Room for TLS handshakes.
+    pub(super) handshakes: Semaphore,
     wakers: RefCell<Wakers>,
     draining: Cell<bool>,
     in_service: RefCell<InService>,
@@ -89,6 +93,7 @@ impl Worker {
             mirrors: Places::default(),
             spare: RefCell::default(),
             log: RefCell::default(),
+            handshakes: handshake::places(),
             wakers: RefCell::default(),
             draining: Cell::new(false),
             in_service: RefCell::default(),
