@@ -2,6 +2,7 @@
 //! keeps its memory; [`super::trial`] makes one for each request it tries.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use super::Call;
 use crate::filter::Slot;
@@ -9,6 +10,7 @@ use crate::http1::RequestFacts;
 use crate::message::RequestHead;
 use crate::route::host::BadHost;
 use crate::route::normalize_host;
+use crate::tls::Session;
 
 /// Bytes of a request id that we take over from a trusted peer.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -28,6 +30,8 @@ pub struct Request {
     pub facts: RequestFacts,
     /// Who asks, by the trust rules; `None` on a unix socket that nobody vouches for.
     pub client: Option<IpAddr>,
+    /// What the client's TLS handshake has settled, if there was one.
+    pub session: Option<Rc<Session>>,
     /// Whether the peer is believed about those before it.
     pub(super) trusted: bool,
     /// The request id: made here, or believed.
@@ -96,6 +100,7 @@ impl Request {
         self.head.clear();
         self.facts = RequestFacts::default();
         (self.client, self.trusted) = (None, false);
+        self.session = None;
         (self.call, self.upgrade) = (None, false);
         self.n_passed = 0;
         self.slots.clear();
