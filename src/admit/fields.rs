@@ -6,11 +6,7 @@ use std::net::IpAddr;
 
 use super::client;
 use super::hop_by_hop::remove_named_by_connection;
-<<<<<<< HEAD
-use super::{Call, REQUEST_ID_BYTES_MAX, Request};
-=======
-use super::{REQUEST_ID_BYTES_MAX, Request, Way};
->>>>>>> main
+use super::{Call, REQUEST_ID_BYTES_MAX, Request, Way};
 use crate::config::ClientIpHeader;
 use crate::http1::{Expectation, Framing, RequestFacts, connection_options};
 use crate::message::{Fields, Known, Version};

@@ -25,9 +25,8 @@ impl Call {
             return None;
         }
         let content_type = head.fields.get(Known::ContentType)?;
-        is_grpc(content_type).then(|| Call {
-            timeout: head.fields.named(b"grpc-timeout").and_then(parse_timeout),
-        })
+        is_grpc(content_type)
+            .then(|| Call { timeout: head.fields.named(b"grpc-timeout").and_then(parse_timeout) })
     }
 }
 

@@ -1,36 +1,39 @@
 //! The `grpcio` package as client and as server.
 
-use forebay::backend::State;
+use forebay::backend::{Cause, State};
 
+use crate::Carried;
 use crate::python::{Client, Server, python};
 use crate::support::{Proxy, Setup, eventually, refused_address};
 
-/// HTTP/2 in the clear on both sides, at four workers, with more lines of timeouts and of the upstream.
-#[track_caller]
-fn proxy(backend: &str, timeouts: &str, more: &str) -> Proxy {
-    let upstream = format!("protocol = \"http2\"\n{more}");
-    let listener = "http = { h2c = true }";
-    let setup = Setup { workers: 4, timeouts, listener, upstream: &upstream, ..Setup::default() };
-    Proxy::with(setup, &[backend.parse().expect("an address")])
-}
-
-/// The client's `case`, with the server behind a daemon of these timeouts.
-#[track_caller]
-fn case_with(case: &str, timeouts: &str) {
-    let Some(python) = python() else { return };
-    let server = Server::start(python, "grpc_server.py", &[]);
-    let proxy = proxy(&server.address().to_string(), timeouts, "");
-    let address = proxy.address().to_string();
-    Client::start(python, "grpc_client.py", &[case, &address]).is_content();
-    // Nothing is left of calls that are over.
-    eventually("no exchange is under way", || {
-        proxy.upstream().members.iter().all(|member| member.backend.in_flight() == 0)
-    });
-}
-
+/// The client's `case`, with two servers, in the clear and through TLS.
 #[track_caller]
 fn case(case: &str) {
-    case_with(case, "");
+    case_with(case, "", "");
+}
+
+/// With more lines of timeouts and of the upstream.
+#[track_caller]
+fn case_with(case: &str, timeouts: &str, upstream: &str) {
+    let Some(python) = python() else { return };
+    for carried in [Carried::in_the_clear(), Carried::through_tls()] {
+        let server = carried.server(python, "grpc_server.py");
+        let upstream = format!("protocol = \"http2\"\n{upstream}");
+        let proxy = carried.proxy(timeouts, &upstream, &[server.address()]);
+        ask(python, case, &carried, &proxy);
+        // Nothing is left of calls that are over.
+        eventually("no exchange is under way", || {
+            proxy.upstream().members.iter().all(|member| member.backend.in_flight() == 0)
+        });
+    }
+}
+
+#[track_caller]
+fn ask(python: &std::path::Path, case: &str, carried: &Carried, proxy: &Proxy) {
+    let address = proxy.address().to_string();
+    let mut arguments = vec![case, &address];
+    arguments.extend(carried.ca());
+    Client::start(python, "grpc_client.py", &arguments).is_content();
 }
 
 #[test]
@@ -75,33 +78,37 @@ fn many_calls_at_once_on_all_workers() {
 
 #[test]
 fn a_silent_stream_is_cut_by_no_time_of_requests_and_answers() {
-    case_with("silent", "first_byte = \"200ms\"\nresponse_idle = \"200ms\"\nbody_idle = \"200ms\"");
+    case_with(
+        "silent",
+        "first_byte = \"200ms\"\nresponse_idle = \"200ms\"\nbody_idle = \"200ms\"",
+        "",
+    );
 }
 
 #[test]
 fn the_time_for_the_whole_holds_and_is_told_as_a_deadline() {
-    case_with("too_long", "total = \"500ms\"");
+    case_with("too_long", "total = \"500ms\"", "");
 }
 
 #[test]
 fn refusals_of_the_proxy_are_statuses_of_grpc() {
     let Some(python) = python() else { return };
+    let carried = Carried::in_the_clear();
     let refused = refused_address();
-    let to_nobody = proxy(&refused.address().to_string(), "", "");
-    let address = to_nobody.address().to_string();
-    Client::start(python, "grpc_client.py", &["nobody_there", &address]).is_content();
+    let to_nobody = carried.proxy("", "", &[refused.address()]);
+    ask(python, "nobody_there", &carried, &to_nobody);
     let text = Setup { listener: "http = { h2c = true }", ..Setup::default() };
-    let text = text.text(&[refused.address()]).replace("name = \"all\"", "name = \"all\"\nhosts = [\"other\"]");
-    let nowhere = Proxy::from_text(&text);
-    let address = nowhere.address().to_string();
-    Client::start(python, "grpc_client.py", &["no_route", &address]).is_content();
+    let text = text.text(&[refused.address()]);
+    let nowhere = text.replace("name = \"all\"\n", "name = \"all\"\nhosts = [\"other\"]\n");
+    ask(python, "no_route", &carried, &Proxy::from_text(&nowhere));
 }
 
 #[test]
 fn a_server_that_dies_ends_its_calls_and_none_looks_whole() {
     let Some(python) = python() else { return };
-    let mut server = Server::start(python, "grpc_server.py", &[]);
-    let proxy = proxy(&server.address().to_string(), "", "");
+    let carried = Carried::in_the_clear();
+    let mut server = carried.server(python, "grpc_server.py");
+    let proxy = carried.proxy("", "protocol = \"http2\"", &[server.address()]);
     let address = proxy.address().to_string();
     let mut client = Client::start(python, "grpc_client.py", &["bereft", &address]);
     client.says("begun");
@@ -110,11 +117,15 @@ fn a_server_that_dies_ends_its_calls_and_none_looks_whole() {
 }
 
 #[test]
-fn a_server_that_is_unavailable_in_its_own_words_is_taken_out() {
+fn a_server_that_says_it_is_unavailable_is_taken_out() {
     let Some(python) = python() else { return };
-    let server = Server::start(python, "grpc_server.py", &[]);
-    let proxy = proxy(&server.address().to_string(), "", "breaker = { max_ejected = 1.0 }");
-    let address = proxy.address().to_string();
-    Client::start(python, "grpc_client.py", &["unavailable_often", &address]).is_content();
-    let _ = State::Open;
+    let carried = Carried::in_the_clear();
+    let servers: [Server; 2] = std::array::from_fn(|_| carried.server(python, "grpc_server.py"));
+    let addresses = servers.each_ref().map(Server::address);
+    // One of the two: the other is the last one.
+    let proxy = carried.proxy("", "protocol = \"http2\"", &addresses);
+    ask(python, "unavailable", &carried, &proxy);
+    assert_eq!(proxy.n_changes(Cause::Failures), 1);
+    let states = addresses.map(|address| proxy.standing(address).map(|standing| standing.state));
+    assert!(states.contains(&Some(State::Up)), "{states:?}");
 }
