@@ -20,10 +20,12 @@ use support::{Pki, Proxy, Setup};
 pub struct Carried(Option<(Pki, String)>);
 
 impl Carried {
+    /// Nothing is hidden.
     pub fn in_the_clear() -> Carried {
         Carried(None)
     }
 
+    /// By an authority of its own.
     pub fn through_tls() -> Carried {
         let pki = Pki::new();
         pki.issue("peer", &["localhost", "127.0.0.1"]);
