@@ -129,3 +129,24 @@ fn a_server_that_says_it_is_unavailable_is_taken_out() {
     let states = addresses.map(|address| proxy.standing(address).map(|standing| standing.state));
     assert!(states.contains(&Some(State::Up)), "{states:?}");
 }
+
+#[test]
+fn the_shipped_file_carries_calls_as_it_stands() {
+    let Some(python) = python() else { return };
+    let carried = Carried::in_the_clear();
+    let servers: [Server; 2] = std::array::from_fn(|_| carried.server(python, "grpc_server.py"));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/grpc.toml");
+    let mut text = std::fs::read_to_string(file).expect("it is there");
+    // But for its ports, which may be anybody's here.
+    for (port, server) in ["127.0.0.1:50051", "127.0.0.1:50052"].iter().zip(&servers) {
+        text = text.replace(port, &server.address().to_string());
+    }
+    let text = text.replace("bind = \"127.0.0.1:50050\"", "bind = \"127.0.0.1:0\"");
+    // The tests in it ask at the port it has.
+    let text =
+        text.split("[[test]]").next().expect("a part").replace("\"stdout\"", "\"/dev/null\"");
+    let proxy = Proxy::from_text(&text);
+    for case in ["streams", "errors", "checks", "many"] {
+        ask(python, case, &carried, &proxy);
+    }
+}

@@ -1,8 +1,12 @@
-"""A server of gRPC: one service of every kind of call, and the standard health service. Messages are plain bytes."""
+"""A server of gRPC: one service of every kind of call, and the standard health service. Messages are plain bytes.
+
+Arguments: the port, 0 for whichever is free and to end with whoever started it; a certificate and its key for TLS.
+"""
 
 import sys
 import threading
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -94,14 +98,16 @@ def main():
     servicer = health.HealthServicer()
     servicer.set("test.Service", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    if len(sys.argv) > 2:
-        with open(sys.argv[2], "rb") as key, open(sys.argv[1], "rb") as cert:
-            credentials = grpc.ssl_server_credentials([(key.read(), cert.read())])
-        port = server.add_secure_port("127.0.0.1:0", credentials)
+    wanted, *files = sys.argv[1:] or ["0"]
+    if files:
+        cert, key = (Path(file).read_bytes() for file in files)
+        port = server.add_secure_port(f"127.0.0.1:{wanted}", grpc.ssl_server_credentials([(key, cert)]))
     else:
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"127.0.0.1:{wanted}")
     server.start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
+    if wanted != "0":
+        server.wait_for_termination()
     # Whoever started us is there for as long as this is open.
     sys.stdin.read()
     server.stop(None)

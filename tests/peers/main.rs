@@ -41,9 +41,9 @@ impl Carried {
     /// A server by `program`.
     #[track_caller]
     pub fn server(&self, python: &Path, program: &str) -> Server {
-        let Some((pki, _)) = &self.0 else { return Server::start(python, program, &[]) };
+        let Some((pki, _)) = &self.0 else { return Server::start(python, program, &["0"]) };
         let file = |name| pki.path(name).display().to_string();
-        Server::start(python, program, &[&file("peer.crt"), &file("peer.key")])
+        Server::start(python, program, &["0", &file("peer.crt"), &file("peer.key")])
     }
 
     /// The daemon, with more lines of timeouts and of the upstream.

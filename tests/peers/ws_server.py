@@ -40,11 +40,12 @@ async def answer(connection):
 
 async def main():
     tls = None
-    if len(sys.argv) > 1:
+    port, *files = sys.argv[1:]
+    if files:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(sys.argv[1], sys.argv[2])
+        tls.load_cert_chain(*files)
     options = {"max_size": SIZE_MAX, "ping_interval": None, "subprotocols": ["chat", "echo"], "ssl": tls}
-    async with serve(handle, "127.0.0.1", 0, **options) as server:
+    async with serve(handle, "127.0.0.1", int(port), **options) as server:
         host, port = server.sockets[0].getsockname()
         print(f"listening on {host}:{port}", flush=True)
         # Whoever started us is there for as long as this is open.
