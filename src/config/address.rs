@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::hosts;
 use super::item::{Item, shown};
-use super::schema::{BackendAddress, Bind};
+use super::schema::{BackendAddress, Bind, Scheme};
 
 /// The longest path of a unix socket, in bytes: what fits in a `sockaddr_un`.
 const UNIX_PATH_BYTES_MAX: usize = 107;
@@ -51,34 +51,41 @@ pub(crate) fn bind(item: Item<'_>) -> Option<Bind> {
     None
 }
 
-/// `"10.0.0.1:80"`, `"[::1]:80"`, `"app.internal:80"`, each also after `http://`, or `"unix:/run/x.sock"`.
-pub(crate) fn backend(item: Item<'_>) -> Option<BackendAddress> {
+/// `"10.0.0.1:80"`, `"[::1]:80"`, `"app.internal:80"`, each also after a scheme, or `"unix:/run/x.sock"`.
+pub(crate) fn backend(item: Item<'_>) -> Option<(Scheme, BackendAddress)> {
     let text = item.text()?;
     if let Some(path) = text.strip_prefix("unix:") {
-        return unix(item, path).map(BackendAddress::Unix);
+        return unix(item, path).map(|path| (Scheme::Http, BackendAddress::Unix(path)));
     }
-    let authority = match text.split_once("://") {
-        None => text,
-        Some(("http", rest)) => rest,
-        Some((scheme @ ("https" | "h2c"), rest)) => {
-            item.not_built(
-                &format!("`{scheme}://` to a backend"),
-                format!("plain HTTP/1.1 is \"{rest}\""),
-            );
-            return None;
-        }
-        Some((scheme, _)) => {
-            item.bad(
-                format!("`{scheme}` is not a scheme for a backend"),
-                "accepted: \"10.0.0.11:8080\", \"http://10.0.0.11:8080\", \"unix:/run/app.sock\"",
-            );
+    let (scheme, authority) = match text.split_once("://") {
+        None => (Scheme::Http, text),
+        Some(("http", rest)) => (Scheme::Http, rest),
+        Some(("https", rest)) => (Scheme::Https, rest),
+        Some(("h2c", rest)) => (Scheme::H2c, rest),
+        Some((scheme, rest)) => {
+            let help = match scheme {
+                "h2" | "grpcs" => format!("HTTP/2 through TLS is \"https://{rest}\""),
+                "grpc" | "http2" => format!("HTTP/2 in the clear is \"h2c://{rest}\""),
+                _ => "accepted: \"10.0.0.11:8080\", the same after http://, https:// or h2c://, \
+                      \"unix:/run/app.sock\""
+                    .to_owned(),
+            };
+            item.bad(format!("{} is not a scheme for a backend", shown(scheme)), help);
             return None;
         }
     };
+    tcp(item, text, authority).map(|address| (scheme, address))
+}
+
+/// A host and port, behind the scheme of `text`.
+fn tcp(item: Item<'_>, text: &str, authority: &str) -> Option<BackendAddress> {
     if let Some(slash) = authority.find(['/', '?', '#']) {
         item.bad(
             format!("`{text}` has a path; a backend is only an address"),
-            format!("write \"{}\"; paths are matched by a [[route]]", &authority[..slash]),
+            format!(
+                "write \"{}\"; paths are matched by a [[route]]",
+                &text[..text.len() - authority.len() + slash]
+            ),
         );
         return None;
     }
@@ -97,10 +104,14 @@ fn named(item: Item<'_>, text: &str, authority: &str) -> Option<BackendAddress> 
     let Some((host, port)) =
         authority.rsplit_once(':').filter(|_| authority.parse::<IpAddr>().is_err())
     else {
+        let scheme = text.strip_suffix(authority).unwrap_or_default();
+        let port = if scheme == "https://" { 443 } else { 8080 };
         let help = match authority.parse::<IpAddr>() {
-            Ok(IpAddr::V6(ip)) => format!("write \"[{ip}]:8080\" with the backend's port"),
-            _ if authority.is_empty() => "write \"10.0.0.11:8080\"".to_owned(),
-            _ => format!("write \"{authority}:8080\" with the backend's port"),
+            Ok(IpAddr::V6(ip)) => {
+                format!("write \"{scheme}[{ip}]:{port}\" with the backend's port")
+            }
+            _ if authority.is_empty() => format!("write \"{scheme}10.0.0.11:{port}\""),
+            _ => format!("write \"{scheme}{authority}:{port}\" with the backend's port"),
         };
         item.bad(format!("{} has no port", shown(text)), help);
         return None;

@@ -4,8 +4,8 @@
 //! `sections` reads the tree into the `schema` through `reader` and `item`, which report and never stop; `check`,
 //! `references` and `lints` look across tables; `report` shows what was found, `origins` what is found later at the
 //! same places. Keys stand in `shapes`, those to come in `planned`, those that stand elsewhere in `misplaced`, those
-//! of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files themselves and the bodies
-//! that they name. The command line and the controller call [`load`].
+//! of other proxies in `foreign`. Nothing is resolved, opened or bound here but the files themselves and the bodies,
+//! secrets, certificates and keys that they name. The command line and the controller call [`load`].
 
 use std::fmt;
 use std::io;
@@ -27,6 +27,7 @@ mod misplaced;
 mod networks;
 mod origins;
 mod paths;
+mod pem;
 mod planned;
 mod reader;
 mod references;

@@ -124,7 +124,6 @@ fn length(value: &[u8]) -> Option<u64> {
 ///
 /// # Errors
 /// [`Reason::BadRequest`]: target or Host cannot be said in this version.
-#[allow(dead_code, reason = "for backends")]
 pub(super) fn write_request(
     head: &RequestHead,
     scheme: Scheme,
@@ -137,12 +136,30 @@ pub(super) fn write_request(
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(scheme);
     uri.authority = Some(Authority::try_from(host).map_err(bad)?);
-    uri.path_and_query = Some(PathAndQuery::try_from(head.target()).map_err(bad)?);
+    uri.path_and_query = Some(path(head.target())?);
     *request.uri_mut() = Uri::from_parts(uri).map_err(|_| Reason::BadRequest)?;
     *request.version_mut() = http::Version::HTTP_2;
-    let omit = |known| matches!(known, Known::Host | Known::Expect) || is_of_http1(known);
+    let omit = |known| known == Known::Host || is_of_http1(known);
     *request.headers_mut() = headers(&head.fields, omit).ok_or(Reason::BadRequest)?;
     Ok(request)
+}
+
+/// A request's target. What the `http` crate does not take of it, though HTTP/1.1 peers do, is percent-encoded.
+fn path(target: &[u8]) -> Result<PathAndQuery, Reason> {
+    let is_taken = |byte: &u8| byte.is_ascii_graphic() && !b"#<>`".contains(byte);
+    if target.iter().all(is_taken)
+        && let Ok(path) = PathAndQuery::try_from(target)
+    {
+        return Ok(path);
+    }
+    let mut encoded = Vec::with_capacity(target.len() + 16);
+    for byte in target {
+        match is_taken(byte) && !b"\"{}|\\^".contains(byte) {
+            true => encoded.push(*byte),
+            false => encoded.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+        }
+    }
+    PathAndQuery::try_from(encoded).map_err(|_| Reason::BadRequest)
 }
 
 /// A response's head for a client.
@@ -158,7 +175,6 @@ pub(super) fn write_response(head: &ResponseHead) -> Result<Response<()>, Reason
 }
 
 /// Brings a response's head into ours. `ends`: no body comes. `to_head_request`: it answers a HEAD.
-#[allow(dead_code, reason = "for backends")]
 pub(super) fn read_response(
     parts: &response::Parts,
     ends: bool,

@@ -3,6 +3,7 @@
 
 mod body;
 mod carrier;
+mod client;
 mod frames;
 mod guard;
 mod heads;
@@ -11,6 +12,7 @@ mod link;
 mod server;
 
 pub use carrier::{Accepted, Carrier, CarrierLimits};
+pub use client::{ClientStream, Driver, STREAMS_MAX, Trunk};
 pub use guard::Offence;
 pub use io::Io;
 pub use link::Link;

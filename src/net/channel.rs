@@ -59,7 +59,7 @@ pub trait BackendChannel {
     /// HTTP/1.1 body. `framing` is how the bytes are framed that will be written.
     ///
     /// # Errors
-    /// [`Reason::UpstreamReset`] when the connection is no more; nothing was sent then. [`Reason::BadRequest`] where
+    /// [`Reason::RefusedStream`] when the connection is no more; nothing was sent then. [`Reason::BadRequest`] where
     /// the head cannot be said in this version.
     fn request(
         &self,
@@ -71,10 +71,13 @@ pub trait BackendChannel {
     /// Waits for the next response head, interim or final.
     ///
     /// # Errors
-    /// Why there will be none. [`Reason::UpstreamRefused`]: the backend did nothing with the request.
+    /// Why there will be none. [`Reason::RefusedStream`]: the backend did nothing with the request.
     fn poll_response(
         &self,
         cx: &mut Context<'_>,
         head: &mut ResponseHead,
     ) -> Poll<Result<ResponseFacts, Reason>>;
+
+    /// Whether its connection takes no more streams.
+    fn is_leaving(&self) -> bool;
 }

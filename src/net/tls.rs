@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
 
-use rustls::{Connection, InvalidMessage, ProtocolVersion};
+use rustls::{ClientConnection, Connection, InvalidMessage, ProtocolVersion};
 
 use super::Socket;
 
@@ -18,6 +18,8 @@ const SEALED_BYTES_MAX: usize = 32 * 1024;
 /// A session over a socket.
 pub struct Tls {
     socket: Socket,
+    /// The fingerprint of the transport it was made with; 0 of a client's.
+    made_with: u64,
     session: RefCell<Session>,
 }
 
@@ -68,7 +70,19 @@ impl Tls {
         let mut connection = connection.into();
         connection.set_buffer_limit(Some(SEALED_BYTES_MAX));
         let session = Session { connection, opened: 0, owed: 0, ended: false, is_cut: false };
-        Tls { socket, session: RefCell::new(session) }
+        Tls { socket, made_with: 0, session: RefCell::new(session) }
+    }
+
+    /// One to a backend, made with the transport of this fingerprint.
+    pub(super) fn to_backend(socket: Socket, made_with: u64, connection: ClientConnection) -> Self {
+        let mut tls = Tls::new(socket, connection);
+        tls.made_with = made_with;
+        tls
+    }
+
+    /// The fingerprint of the transport it was made with; 0 of a client's.
+    pub fn made_with(&self) -> u64 {
+        self.made_with
     }
 
     /// The socket underneath.
@@ -79,6 +93,11 @@ impl Tls {
     /// Looks at the session: its version, what was agreed on, who the peer is.
     pub fn with<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
         look(&self.session.borrow().connection)
+    }
+
+    /// Whether HTTP/2 was agreed on.
+    pub fn agreed_on_http2(&self) -> bool {
+        self.with(|connection| connection.alpn_protocol() == Some(super::H2))
     }
 
     /// Agrees with the peer; to be polled to its end before anything is read or written.

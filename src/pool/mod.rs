@@ -12,7 +12,24 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::hash::{Map, Set};
-use crate::net::Stream;
+use crate::net::{Stream, Tls, Transport};
+
+/// What connections can be used for each other: those to the same backend, made with the same transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The backend's id.
+    pub backend: u64,
+    /// [`Transport::fingerprint`].
+    pub transport: u64,
+}
+
+impl Key {
+    /// The key of connections to `backend` made with `transport`; `None`: HTTP/1.1 in the clear.
+    #[inline]
+    pub fn new(backend: u64, transport: Option<&Transport>) -> Self {
+        Key { backend, transport: transport.map_or(0, Transport::fingerprint) }
+    }
+}
 
 /// A connection to a backend that can take a request.
 #[derive(Debug)]
@@ -86,17 +103,17 @@ struct Stack {
     idle: VecDeque<Idle>,
 }
 
-/// One worker's idle connections, by backend id.
+/// One worker's idle connections.
 #[derive(Debug, Default)]
 pub struct Pool {
-    stacks: RefCell<Map<u64, Stack>>,
+    stacks: RefCell<Map<Key, Stack>>,
 }
 
 impl Pool {
-    /// The connection to `backend` that was used last and is still good. Those that are not are closed.
-    pub fn take(&self, backend: u64, now: Instant) -> Option<Connection> {
+    /// The connection with this key that was used last and is still good. Those that are not are closed.
+    pub fn take(&self, key: Key, now: Instant) -> Option<Connection> {
         let mut stacks = self.stacks.borrow_mut();
-        let stack = stacks.get_mut(&backend)?;
+        let stack = stacks.get_mut(&key)?;
         while let Some(idle) = stack.idle.pop_back() {
             let fresh = is_within(stack.policy.idle, idle.since, now);
             if fresh && stack.policy.allows(&idle.connection, now) && idle.connection.is_quiet() {
@@ -106,14 +123,14 @@ impl Pool {
         None
     }
 
-    /// Keeps `connection` for the next exchange, as far as `policy` lets it; the oldest makes room.
+    /// Keeps `connection`, which leads to `backend`, for the next exchange, as far as `policy` lets it; the oldest makes room.
     pub fn put(&self, backend: u64, connection: Connection, policy: Policy, now: Instant) {
         if policy.max_idle == 0 || !policy.allows(&connection, now) {
             return;
         }
+        let key = Key { backend, transport: connection.stream.tls().map_or(0, Tls::made_with) };
         let mut stacks = self.stacks.borrow_mut();
-        let stack =
-            stacks.entry(backend).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
+        let stack = stacks.entry(key).or_insert_with(|| Stack { policy, idle: VecDeque::new() });
         stack.policy = policy;
         while stack.idle.len() >= policy.max_idle {
             stack.idle.pop_front();
@@ -135,9 +152,9 @@ impl Pool {
         stacks.retain(|_, stack| !stack.idle.is_empty());
     }
 
-    /// Closes the connections of every backend not in `backends`.
-    pub fn retain(&self, backends: &Set<u64>) {
-        self.stacks.borrow_mut().retain(|backend, _| backends.contains(backend));
+    /// Closes the connections whose key is not in `keys`.
+    pub fn retain(&self, keys: &Set<Key>) {
+        self.stacks.borrow_mut().retain(|key, _| keys.contains(key));
     }
 
     /// Idle connections kept now.

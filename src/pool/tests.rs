@@ -10,6 +10,8 @@ const KEEP_ALL: Policy = Policy { max_idle: 8, idle: None, max_age: None, max_re
 
 const BACKEND: u64 = 7;
 
+const KEY: Key = Key { backend: BACKEND, transport: 0 };
+
 /// A connection that can be told by its number of requests, and its other end.
 fn connection(n_requests: u64, opened: Instant) -> (Connection, Peer) {
     let (ours, theirs) = Peer::pair().expect("a pair");
@@ -31,14 +33,14 @@ fn pool_of(n: u64, policy: Policy, now: Instant) -> (Pool, Vec<Peer>) {
 }
 
 fn taken(pool: &Pool, now: Instant) -> Vec<u64> {
-    std::iter::from_fn(|| pool.take(BACKEND, now)).map(|connection| connection.n_requests).collect()
+    std::iter::from_fn(|| pool.take(KEY, now)).map(|connection| connection.n_requests).collect()
 }
 
 #[tokio::test]
 async fn the_one_used_last_is_taken_first() {
     let now = Instant::now();
     let (pool, _peers) = pool_of(3, KEEP_ALL, now);
-    assert!(pool.take(BACKEND + 1, now).is_none(), "another backend's");
+    assert!(pool.take(Key::new(BACKEND + 1, None), now).is_none(), "another backend's");
     assert_eq!(taken(&pool, now), [2, 1, 0]);
     assert!(pool.is_empty());
 }
@@ -71,8 +73,8 @@ async fn idle_time_and_age_end_at_their_bounds() {
         [Policy { idle: Some(ms(10)), ..KEEP_ALL }, Policy { max_age: Some(ms(10)), ..KEEP_ALL }]
     {
         let (pool, _peers) = pool_of(2, policy, now);
-        assert!(pool.take(BACKEND, now + ms(9)).is_some(), "{policy:?}");
-        assert!(pool.take(BACKEND, now + ms(10)).is_none(), "{policy:?}");
+        assert!(pool.take(KEY, now + ms(9)).is_some(), "{policy:?}");
+        assert!(pool.take(KEY, now + ms(10)).is_none(), "{policy:?}");
         let (pool, _peers) = pool_of(2, policy, now);
         pool.sweep(now + ms(9));
         assert_eq!(pool.len(), 2, "{policy:?}");
@@ -130,9 +132,9 @@ async fn only_backends_in_service_keep_theirs() {
     let (pool, _peers) = pool_of(2, KEEP_ALL, now);
     let (other, _peer) = connection(0, now);
     pool.put(BACKEND + 1, other, KEEP_ALL, now);
-    pool.retain(&[BACKEND].into_iter().collect());
+    pool.retain(&[KEY].into_iter().collect());
     assert_eq!(pool.len(), 2);
-    assert!(pool.take(BACKEND + 1, now).is_none());
+    assert!(pool.take(Key::new(BACKEND + 1, None), now).is_none());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::response::BODY_BYTES_MAX;
 use crate::config::Statuses;
 use crate::http1::RESPONSE_HEAD_BYTES_MAX;
+use crate::net::DialError;
 
 /// How far a check has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Stage {
 pub enum ProbeError {
     /// No connection could be made.
     Connect(io::Error),
+    /// One could, but there is no TLS session, or not for this protocol.
+    Tls(String),
     /// It took longer than it may.
     Late(Stage, Duration),
     /// The connection ended before an answer.
@@ -82,6 +85,7 @@ impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProbeError::Connect(error) => connect(error, f),
+            ProbeError::Tls(why) => f.write_str(why),
             ProbeError::Late(Stage::Connecting, after) => {
                 write!(f, "no connection within {after:?}")
             }
@@ -117,6 +121,15 @@ impl fmt::Display for ProbeError {
 }
 
 impl std::error::Error for ProbeError {}
+
+impl From<DialError> for ProbeError {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Connect(error) => ProbeError::Connect(error),
+            error => ProbeError::Tls(error.to_string()),
+        }
+    }
+}
 
 fn connect(error: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error.kind() {

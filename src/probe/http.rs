@@ -36,7 +36,8 @@ async fn check(target: &Target, line: &mut Line) -> Result<(), ProbeError> {
         }
     }
     line.stage = Stage::Connecting;
-    let stream = net::dial(&target.address).await.map_err(ProbeError::Connect)?;
+    let transport = target.transport.as_ref().map(|transport| &**transport.for_upgrades());
+    let stream = net::dial(&target.address, transport).await?;
     ask(stream, &bytes, target, line).await
 }
 

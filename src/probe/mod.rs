@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::backend::Address;
 use crate::config::Health;
-use crate::net::Stream;
+use crate::net::{Stream, Transport};
 
 #[cfg(test)]
 mod conformance;
@@ -32,6 +32,8 @@ pub struct Target {
     pub host: Box<str>,
     /// What is asked and what is expected.
     pub options: Arc<Health>,
+    /// What a connection is made with; `None`: HTTP/1.1 in the clear.
+    pub transport: Option<Arc<Transport>>,
 }
 
 impl Target {
@@ -41,7 +43,13 @@ impl Target {
         if let (Address::Tcp(address), Some(port)) = (&mut address, options.port) {
             address.set_port(port);
         }
-        Target { address, host: host.into(), options }
+        Target { address, host: host.into(), options, transport: None }
+    }
+
+    /// The same, over connections made with `transport`.
+    #[must_use]
+    pub fn through(self, transport: Option<Arc<Transport>>) -> Self {
+        Target { transport, ..self }
     }
 }
 

@@ -15,6 +15,8 @@ impl Probe for Tcp {
         _line: &'a mut Line,
         _deadline: Instant,
     ) -> Checking<'a> {
-        Box::pin(async { net::dial(&target.address).await.map(drop).map_err(ProbeError::Connect) })
+        Box::pin(async {
+            net::dial(&target.address, None).await.map(drop).map_err(ProbeError::from)
+        })
     }
 }

@@ -1,24 +1,22 @@
 //! One try of a request at one backend: connect, send, and whatever comes of it. Called by `forward` and `again`.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::ops::Range;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Instant;
 
 use super::await_head::{Head, Wait};
+use super::connect::{Dialled, pool_key};
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::expiry::{timeouts, total_deadline};
+
 use super::hold::Hold;
 use super::race;
 use super::retry::Origin;
-use super::timer::earlier;
 use crate::admit;
 use crate::backend::{Backend, Permit};
 use crate::error::Reason;
 use crate::http1::ResponseFacts;
-use crate::net::{self, Channel, Stream};
+use crate::net::{Channel, Stream};
 use crate::pool;
 use crate::relay::Buffer;
 
@@ -42,13 +40,6 @@ pub(super) struct Failed {
     pub(super) waiting: Option<pool::Connection>,
 }
 
-/// What connecting came to.
-enum Dialled {
-    Connection(pool::Connection),
-    /// The try that is raced was answered meanwhile.
-    Overtaken(Head),
-}
-
 impl Connection {
     /// Sends the request to the permit's backend and waits for the final response head (or a 101). Interim responses
     /// go to the client on the way. Afterwards the permit is that of the backend that answered.
@@ -60,7 +51,8 @@ impl Connection {
     ) -> Result<Answered, Failed> {
         let first_try = exchange.record.attempts == 1 && !exchange.record.queued;
         let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
-        let pooled = if fresh { None } else { self.worker().pool.take(permit.backend().id, now) };
+        let key = pool_key(exchange, permit.backend());
+        let pooled = if fresh { None } else { self.worker().pool.take(key, now) };
         let origin = if pooled.is_some() { Origin::Pool } else { Origin::New };
         let mut upstream = match pooled {
             Some(connection) => {
@@ -83,53 +75,6 @@ impl Connection {
         }
         let head = poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream, permit)).await;
         came_to(exchange, permit, Some(upstream), head, Some(origin))
-    }
-
-    async fn connect(
-        &mut self,
-        exchange: &mut Exchange,
-        backend: &Backend,
-    ) -> Result<Dialled, Reason> {
-        let began = Instant::now();
-        let timeouts = timeouts(exchange);
-        let total = total_deadline(exchange, timeouts.total);
-        let policy = exchange.hold.as_ref().and_then(Hold::policy);
-        let per_try = policy.and_then(|policy| policy.retry.per_try);
-        let connect = earlier(
-            timeouts.connect.map(|connect| began + connect),
-            per_try.map(|per_try| began + per_try),
-        );
-        let deadline = earlier(connect, total);
-        let mut dialling = pin!(net::dial(&backend.address));
-        let dialled = poll_fn(|cx| {
-            if let Poll::Ready(dialled) = dialling.as_mut().poll(cx) {
-                return Poll::Ready(dialled.map(Ok).map_err(|error| {
-                    tracing::debug!(backend = %backend.label, %error, "connect failed");
-                    Reason::ConnectFailed
-                }));
-            }
-            if let Poll::Ready(head) = self.poll_parked(cx, exchange) {
-                return Poll::Ready(Ok(Err(head)));
-            }
-            let may_look = exchange.upload.is_read() || self.stream.channel().is_some();
-            if may_look && self.poll_client_gone(cx) {
-                return Poll::Ready(Err(Reason::ClientGone));
-            }
-            self.timer.poll(cx, deadline).map(|()| {
-                Err(match total.is_some_and(|total| Instant::now() >= total) {
-                    true => Reason::TotalTimeout,
-                    false => Reason::ConnectTimeout,
-                })
-            })
-        });
-        let stream = match dialled.await? {
-            Ok(stream) => stream,
-            Err(head) => return Ok(Dialled::Overtaken(head)),
-        };
-        let opened = Instant::now();
-        exchange.record.connect = Some(opened.saturating_duration_since(began));
-        self.worker().counters().upstream_connects.add(1);
-        Ok(Dialled::Connection(pool::Connection::new(stream, opened)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use tokio::task::coop;
@@ -73,12 +73,30 @@ pub(super) struct Registration {
     is_stream: bool,
 }
 
+impl Registration {
+    /// Of a task that serves streams: their connection is counted already.
+    pub(super) fn of_streams(worker: Rc<Worker>, waker: Waker) -> Self {
+        let slot = Some(worker.register(waker, true));
+        Registration { worker, slot, is_stream: true }
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             self.worker.unregister(slot, self.is_stream);
         }
     }
+}
+
+/// Who asks on a stream of an HTTP/2 connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) gate: Rc<Gate>,
+    pub(super) stream: Stream,
+    pub(super) peer: Peer,
+    pub(super) peer_ip: Rc<str>,
+    pub(super) over_limit: bool,
 }
 
 #[derive(Debug)]
@@ -166,21 +184,16 @@ impl Connection {
         self.worker().counters().connections.add(1);
     }
 
-    /// For one stream of an HTTP/2 connection; `from`: who is at the other end of that.
-    pub(super) fn for_stream(
-        worker: Rc<Worker>,
-        gate: Rc<Gate>,
-        stream: Stream,
-        (peer, peer_ip): (Peer, Rc<str>),
-        over_limit: bool,
-    ) -> Self {
+    /// For one stream of an HTTP/2 connection, served by a task with this `registration` and `timer`.
+    pub(super) fn for_stream(registration: Registration, timer: Timer, client: Client) -> Self {
+        let Client { gate, stream, peer, peer_ip, over_limit } = client;
         Connection {
-            registration: Registration { worker, slot: None, is_stream: true },
+            registration,
             gate,
             stream,
             peer,
             peer_ip,
-            timer: Timer::default(),
+            timer,
             inbox: Vec::new(),
             unparsed: false,
             deadline: None,
@@ -190,10 +203,12 @@ impl Connection {
         }
     }
 
-    /// As [`Connection::register`], for a stream: its connection is counted already.
-    pub(super) async fn register_stream(&mut self) {
-        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        self.registration.slot = Some(self.worker().register(waker, true));
+    /// Ends the stream; what belongs to its task comes back.
+    pub(super) fn end_stream(mut self) -> (Registration, Timer) {
+        let Registration { worker, slot, is_stream } = &mut self.registration;
+        let registration =
+            Registration { worker: Rc::clone(worker), slot: slot.take(), is_stream: *is_stream };
+        (registration, std::mem::take(&mut self.timer))
     }
 
     async fn run(&mut self) {

@@ -8,6 +8,7 @@
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick, then one try after the other, until there is a response head
 //!           attempt      pool or dial → send → await_head
+//!           connect      the handshake, too
 //!           await_head   the upload, 1xx, the final head
 //!           again        after a try that failed: what retry (pure) allows  | 502 503 504
 //!           race         a try on a stalled backend goes on beside another
@@ -25,6 +26,7 @@ mod answer;
 mod attempt;
 mod await_head;
 mod begin;
+mod connect;
 mod connection;
 mod deliver;
 mod exchange;

@@ -12,9 +12,10 @@ use arc_swap::{ArcSwap, Cache};
 use super::exchange::Exchange;
 use super::log_lines::LogLines;
 use super::mirror::Places;
+use super::stream::Berths;
 use crate::hash::Set;
 use crate::metrics::{Metrics, WorkerCounters};
-use crate::pool::Pool;
+use crate::pool::{self, Pool};
 use crate::relay::{Buffers, Pipes, Resources};
 use crate::rng::Rng;
 use crate::snapshot::{Snapshot, SocketId};
@@ -51,15 +52,17 @@ pub struct Worker {
     spare: RefCell<Vec<Box<Exchange>>>,
     pub(super) log: RefCell<LogLines>,
     wakers: RefCell<Wakers>,
+    /// Tasks that serve streams and wait for the next one.
+    pub(super) berths: Berths,
     draining: Cell<bool>,
     in_service: RefCell<InService>,
 }
 
-/// The backends that a snapshot names.
+/// The backends that a snapshot names, as connections to them are known.
 #[derive(Default)]
 struct InService {
     generation: u64,
-    backends: Set<u64>,
+    keys: Set<pool::Key>,
 }
 
 impl fmt::Debug for Worker {
@@ -90,6 +93,7 @@ impl Worker {
             spare: RefCell::default(),
             log: RefCell::default(),
             wakers: RefCell::default(),
+            berths: Berths::default(),
             draining: Cell::new(false),
             in_service: RefCell::default(),
         })
@@ -107,13 +111,13 @@ impl Worker {
         let pinned = self.pin();
         let mut in_service = self.in_service.borrow_mut();
         if in_service.generation != pinned.generation {
-            let members = pinned.upstreams.iter().flat_map(|upstream| &upstream.members);
-            let backends = members.map(|member| member.backend.id).collect();
-            *in_service = InService { generation: pinned.generation, backends };
+            let keys = pinned.upstreams.iter().flat_map(|upstream| upstream.pool_keys()).collect();
+            *in_service = InService { generation: pinned.generation, keys };
         }
         // Not only after a reload: an exchange that began before it may have kept its connection since.
-        self.pool.retain(&in_service.backends);
+        self.pool.retain(&in_service.keys);
         self.pool.sweep(Instant::now());
+        self.berths.thin_out();
         self.flush_log();
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{self, Source};
 use crate::net::Stream;
-use crate::pool::{Connection, Policy};
+use crate::pool::{Connection, Key, Policy};
 use crate::snapshot::{Names, Registry, compile};
 
 /// Snapshot number `generation` with these backends, adopting from `registry`.
@@ -60,7 +60,7 @@ async fn connections_to_a_removed_backend_go_even_those_that_come_back_after_the
     put(removed);
     worker.tick();
     assert_eq!(worker.pool.len(), 1, "nobody will ever take it out");
-    assert!(worker.pool.take(kept, Instant::now()).is_some());
+    assert!(worker.pool.take(Key::new(kept, None), Instant::now()).is_some());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::entries::Routes;
 use super::names::{HostPort, Names};
 use super::registry::{BindKey, Ids, Registry};
+use super::transports::Transports;
 use super::{
     AccessLog, Forwarding, Listener, RecordedHeader, RouteEntry, Snapshot, SocketId, Upstream,
 };
@@ -62,6 +63,8 @@ pub enum CompileError {
         /// What is wrong with it.
         error: String,
     },
+    /// TLS settings that checking should have refused.
+    Tls(String),
 }
 
 impl std::fmt::Display for CompileError {
@@ -80,6 +83,7 @@ impl std::fmt::Display for CompileError {
                 )
             }
             CompileError::Unknown { what, name } => write!(f, "there is no {what} named {name}"),
+            CompileError::Tls(error) => write!(f, "TLS to backends: {error}"),
             CompileError::Pattern { route, error } => write!(f, "route {route}: {error}"),
         }
     }
@@ -129,12 +133,15 @@ fn compile_without_log(
         let cohort =
             known.unwrap_or_else(|| Arc::new(Cohort::new(Arc::clone(&name_shared), n_workers)));
         let live = (registry, (&queue, &cohort), &mut next.ids);
-        let (members, live) = members_of(&name_shared, upstream, names, live);
+        let (members, live, spoken) = members_of(&name_shared, upstream, names, live);
+        let transports = Transports::make(upstream, &spoken, registry, &mut next)?;
         index_of.insert(name, upstreams.len());
         next.queues.insert(Arc::clone(&name_shared), Arc::clone(&queue));
         next.cohorts.insert(Arc::clone(&name_shared), Arc::clone(&cohort));
         let shared = (queue, cohort);
-        upstreams.push(Arc::new(build(&name_shared, upstream, members, shared, n_workers)?));
+        let mut built = build(&name_shared, upstream, members, shared, n_workers)?;
+        built.transports = transports;
+        upstreams.push(Arc::new(built));
         next.upstreams.insert(name_shared, Arc::new(live));
     }
     let mut routes = Routes::new(config, &upstreams, &index_of)?;
@@ -181,9 +188,11 @@ pub fn replace_members(
         }
         let (queue, cohort) = (Arc::clone(&old.queue), Arc::clone(&old.cohort));
         let live = (registry, (&queue, &cohort), &mut next.ids);
-        let (members, live) = members_of(&old.name, written, names, live);
+        let (members, live, spoken) = members_of(&old.name, written, names, live);
         let shared = (queue, cohort);
-        upstreams[index] = Arc::new(build(&old.name, written, members, shared, n_workers)?);
+        let mut built = build(&old.name, written, members, shared, n_workers)?;
+        built.transports = Transports::make(written, &spoken, registry, &mut next)?;
+        upstreams[index] = Arc::new(built);
         next.upstreams.insert(Arc::clone(&old.name), Arc::new(live));
     }
     let snapshot = Snapshot {
@@ -198,16 +207,18 @@ pub fn replace_members(
 
 /// The members of one upstream in file order, a name's addresses in theirs; an address that comes up twice
 /// counts once, where it came first.
-fn members_of(
+#[expect(clippy::type_complexity, reason = "three lists that come about together")]
+fn members_of<'a>(
     name: &Arc<str>,
-    upstream: &config::Upstream,
+    upstream: &'a config::Upstream,
     names: &Names,
     (registry, (queue, cohort), ids): (&Registry, (&Arc<Queue>, &Arc<Cohort>), &mut Ids),
-) -> (Vec<Member>, Map<Address, Arc<Backend>>) {
+) -> (Vec<Member>, Map<Address, Arc<Backend>>, Vec<(u64, &'a config::Backend)>) {
     let known = registry.upstreams.get(name);
     let mut members = Vec::with_capacity(upstream.backends.len());
     let mut live: Map<Address, Arc<Backend>> = Map::default();
-    let mut add = |written: &config::Backend, address: Address, authority: &str| {
+    let mut spoken = Vec::with_capacity(upstream.backends.len());
+    let mut add = |written: &'a config::Backend, address: Address, authority: &str| {
         if live.contains_key(&address) {
             return;
         }
@@ -216,6 +227,7 @@ fn members_of(
             || Backend::new(ids.backend(), address.clone()).in_queue(queue).in_cohort(cohort);
         let backend = adopted.unwrap_or_else(|| Arc::new(made()));
         live.insert(address, Arc::clone(&backend));
+        spoken.push((backend.id, written));
         let member = Member::new(backend, authority);
         members.push(Member {
             identity: identity(&written.address, &member.backend.address),
@@ -244,7 +256,7 @@ fn members_of(
             }
         }
     }
-    (members, live)
+    (members, live, spoken)
 }
 
 /// What strategies that hash know a member by: the address as configured, of a name's addresses each with it.
@@ -287,6 +299,7 @@ fn build(
         queue,
         queueing: upstream.queue,
         pool: pool::Policy::share(&upstream.pool, n_workers),
+        transports: None,
         host: upstream.host.clone(),
         care,
         cohort,

@@ -20,6 +20,7 @@ mod names;
 mod registry;
 #[cfg(test)]
 mod tests;
+mod transports;
 
 pub use action::{Action, Mirror, Own, RouteEntry, Split, Target};
 pub use compile::{CompileError, Draft, Wanted, compile, compile_offline, replace_members};
@@ -130,6 +131,8 @@ pub struct Upstream {
     pub queueing: Option<config::Queue>,
     /// Keeping of idle connections: one worker's share.
     pub pool: pool::Policy,
+    /// What connections to the backends are made with; see [`Upstream::transport`].
+    transports: Option<Box<transports::Transports>>,
     /// The Host that backends see.
     pub host: Host,
     /// What is done about backends that fail.

@@ -1,5 +1,5 @@
 //! What lives on across reloads, found again by identity: backends by (upstream, address), listening
-//! sockets by bind address, log writers by target.
+//! sockets by bind address, log writers by target, TLS sessions with backends by the settings they came about with.
 //!
 //! A registry is never edited. Compiling makes the next one out of the present one, adopting what is still
 //! named and leaving out what is not; whoever stores the new snapshot puts the new registry in the old one's
@@ -12,6 +12,7 @@ use crate::backend::{Address, Backend, Cohort, Queue};
 use crate::config::{Bind, LogTarget};
 use crate::hash::Map;
 use crate::log::Writer;
+use crate::net::Settings;
 
 /// The live state of one upstream's backends.
 pub(super) type Backends = Arc<Map<Address, Arc<Backend>>>;
@@ -30,6 +31,8 @@ pub struct Registry {
     pub(super) cohorts: Map<Arc<str>, Arc<Cohort>>,
     pub(super) sockets: Map<BindKey, SocketId>,
     pub(super) writers: Map<LogTarget, Arc<Writer>>,
+    /// TLS towards backends, with the sessions that can be resumed, by fingerprint.
+    pub(super) tls: Map<[u8; 32], Settings>,
     pub(super) ids: Ids,
 }
 
@@ -76,6 +79,7 @@ impl Registry {
             cohorts: self.cohorts.clone(),
             sockets: self.sockets.clone(),
             writers: self.writers.clone(),
+            tls: self.tls.clone(),
             ids: self.ids,
         }
     }

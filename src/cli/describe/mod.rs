@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::config::{
     Action, Admin, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides,
     FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern,
-    Rewrite, Route, SplitBy, Sticky, Template, Upstream, ValuePattern, show_duration,
+    Protocol, Rewrite, Route, Scheme, SplitBy, Sticky, Template, Upstream, UpstreamTls,
+    ValuePattern, show_duration,
 };
 
 mod resilience;
@@ -111,7 +112,16 @@ pub(super) fn upstream(upstream: &Upstream) -> Keys {
         Host::Literal(host) => host,
     };
     let max_requests = pool.max_requests.map_or("off".to_owned(), |max| max.to_string());
-    let mut facets = vec![("balance", upstream.balance.to_string())];
+    let protocol = match upstream.protocol {
+        Protocol::Auto => "auto",
+        Protocol::Http1 => "http1",
+        Protocol::Http2 => "http2",
+    };
+    let mut facets = vec![
+        ("balance", upstream.balance.to_string()),
+        ("protocol", protocol.to_owned()),
+        ("tls", upstream_tls(&upstream.tls)),
+    ];
     facets.extend(upstream_waits(upstream));
     facets.extend([
         ("host", host.to_owned()),
@@ -129,6 +139,17 @@ pub(super) fn upstream(upstream: &Upstream) -> Keys {
     let mut keys = owned(facets);
     keys.extend(resilience::upstream(upstream));
     keys
+}
+
+fn upstream_tls(tls: &UpstreamTls) -> String {
+    let ca = tls.ca.as_ref().map_or("system".to_owned(), |ca| ca.file.display().to_string());
+    let client = tls.client.as_ref().map(|client| client.files.cert.display().to_string());
+    format!(
+        "verify {}, ca {ca}, sni {}, client {}",
+        tls.verify,
+        tls.sni.as_deref().unwrap_or("the backend's host"),
+        client.as_deref().unwrap_or("none")
+    )
 }
 
 /// Everything but the key.
@@ -166,10 +187,14 @@ pub(super) fn admin(admin: &Admin) -> Keys {
 
 /// A backend's address as it is configured.
 pub(super) fn backend_address(backend: &Backend) -> String {
-    match &backend.address {
+    let address = match &backend.address {
         BackendAddress::Tcp(address) => address.to_string(),
         BackendAddress::Name(host, port) => format!("{host}:{port}"),
         BackendAddress::Unix(path) => format!("unix:{}", path.display()),
+    };
+    match backend.scheme {
+        Scheme::Http => address,
+        scheme => format!("{}://{address}", scheme.name()),
     }
 }
 

@@ -1,6 +1,10 @@
 //! TLS on both sides, and which protocols are spoken.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Where a certificate and its key stand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +104,17 @@ pub enum Scheme {
     H2c,
 }
 
+impl Scheme {
+    /// Its name in a URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::H2c => "h2c",
+        }
+    }
+}
+
 /// `upstream.protocol`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -113,20 +128,52 @@ pub enum Protocol {
 }
 
 /// `upstream.tls`: of the backends that are spoken to through it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// Their certificates have to be good. Default true.
     pub verify: bool,
-    /// PEM: who may vouch for them; `None`: whom the system trusts.
-    pub ca: Option<PathBuf>,
-    /// The name that is asked for and verified; `None`: the backend's host, never the client's Host.
+    /// Who may vouch for them; `None`: whom the system trusts.
+    pub ca: Option<Authorities>,
+    /// The name that is asked for and verified, or an IP address; `None`: the backend's host, never the client's Host.
     pub sni: Option<String>,
     /// Our own certificate.
-    pub client: Option<CertificateFiles>,
+    pub client: Option<ClientCertificate>,
 }
 
 impl Default for UpstreamTls {
     fn default() -> Self {
         UpstreamTls { verify: true, ca: None, sni: None, client: None }
+    }
+}
+
+/// Who may vouch for a peer, as read from a PEM file; at least one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorities {
+    /// The file.
+    pub file: PathBuf,
+    /// What stood in it; each can be used.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+/// A certificate of ours with its key, as read from PEM files; they belong together.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The files.
+    pub files: CertificateFiles,
+    /// The certificate, then those that vouch for it.
+    pub chain: Arc<[CertificateDer<'static>]>,
+    /// Its key.
+    pub key: Arc<PrivateKeyDer<'static>>,
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorities({}, {})", self.file.display(), self.certificates.len())
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientCertificate({})", self.files.cert.display())
     }
 }

@@ -26,6 +26,7 @@ mod sticky;
 mod test;
 mod timeouts;
 mod upstream;
+mod upstream_tls;
 mod written;
 
 pub(crate) use balance::{BALANCES, options as balance_options};

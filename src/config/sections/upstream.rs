@@ -7,12 +7,10 @@ use super::super::defaults::BALANCE;
 use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{
-    Backend, BackendAddress, Balance, Host, Pool, Protocol, Upstream, UpstreamTls,
-};
+use super::super::schema::{Backend, BackendAddress, Balance, Host, Pool, Scheme, Upstream};
 use super::super::tree::Value;
 use super::super::{address, hosts, shapes, unknown};
-use super::{Defaults, balance, queue, resilience, sticky, timeouts};
+use super::{Defaults, balance, queue, resilience, sticky, timeouts, upstream_tls};
 
 /// The most backends of one upstream.
 const BACKENDS_MAX: usize = 10_000;
@@ -26,15 +24,15 @@ pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Up
         .map(|section| timeouts::read_exchange(&section, &format!("upstream.{name}.timeouts")))
         .unwrap_or_default();
     let backends = backends(section);
-    for key in ["sticky", "queue", "max_pending"] {
+    for key in ["protocol", "tls", "sticky", "queue", "max_pending"] {
         if let Some(item) = section.item(key) {
             section.cx.mark(format!("upstream.{name}.{key}"), item.place());
         }
     }
     let resilience = resilience::upstream(section, name, &defaults.resilience);
     Upstream {
-        protocol: Protocol::Auto,
-        tls: UpstreamTls::default(),
+        protocol: upstream_tls::protocol(section, &backends),
+        tls: upstream_tls::read(section, &backends),
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
         sticky: sticky::read(section),
         queue: queue::read(section, &backends),
@@ -110,7 +108,7 @@ fn somebody_serves(section: &Section<'_>, item: Item<'_>, backends: &[Backend]) 
 /// A string, or a table with `address`.
 fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
     if !matches!(item.node.value, Value::Table(_)) {
-        return address::backend(item).map(Backend::at);
+        return address::backend(item).map(at);
     }
     let section = section.open(item.node, &shapes::UPSTREAM_BACKEND, "a backend".to_owned())?;
     let Some(address) = section.item("address") else {
@@ -129,7 +127,7 @@ fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
         let draft = Draft::warning(Code::Suspicious, item.place(), message);
         section.cx.report(draft.help("remove `slow_start`, or give it a weight of 1 to 1000"));
     }
-    let backend = Backend::at(address::backend(address)?);
+    let backend = at(address::backend(address)?);
     Some(Backend {
         weight: weight.unwrap_or(backend.weight),
         backup: backup.unwrap_or(backend.backup),
@@ -137,6 +135,10 @@ fn backend(section: &Section<'_>, item: Item<'_>) -> Option<Backend> {
         slow_start,
         ..backend
     })
+}
+
+fn at((scheme, address): (Scheme, BackendAddress)) -> Backend {
+    Backend { scheme, ..Backend::at(address) }
 }
 
 /// `"off"` or how long.

@@ -257,6 +257,8 @@ pub(crate) static UPSTREAM: Shape = Shape {
     keys: &[
         "balance",
         "backends",
+        "protocol",
+        "tls",
         "sticky",
         "queue",
         "max_pending",
@@ -281,6 +283,18 @@ pub(crate) static UPSTREAM_BALANCE: Shape = Shape {
     name: "upstream.NAME.balance",
     example: "balance = { strategy = \"ring_hash\", key = \"client_ip\" }",
     keys: &["strategy", "key", "vnodes", "bounded_load", "fallback", "ipv4_mask", "ipv6_mask"],
+};
+
+pub(crate) static UPSTREAM_TLS: Shape = Shape {
+    name: "upstream.NAME.tls",
+    example: "tls = { ca = \"ca.pem\" }",
+    keys: &["verify", "ca", "sni", "client"],
+};
+
+pub(crate) static UPSTREAM_TLS_CLIENT: Shape = Shape {
+    name: "upstream.NAME.tls.client",
+    example: "client = { cert = \"me.crt\", key = \"me.key\" }",
+    keys: &["cert", "key"],
 };
 
 pub(crate) static UPSTREAM_QUEUE: Shape = Shape {
@@ -355,6 +369,8 @@ pub(crate) const ALL: &[&Shape] = &[
     &UPSTREAM_BALANCE,
     &UPSTREAM_STICKY,
     &SECRET,
+    &UPSTREAM_TLS,
+    &UPSTREAM_TLS_CLIENT,
     &UPSTREAM_QUEUE,
     &UPSTREAM_POOL,
     &UPSTREAM_TIMEOUTS,

@@ -337,7 +337,8 @@ fn target(upstream: &Upstream, member: &Member, options: &Arc<Health>) -> Target
         // There is no client whose Host could be preserved.
         Host::Preserve | Host::Backend => &member.authority,
     };
-    Target::new(&member.backend.address, host, Arc::clone(options))
+    let transport = upstream.transport(member.backend.id).cloned();
+    Target::new(&member.backend.address, host, Arc::clone(options)).through(transport)
 }
 
 /// A connection is kept for the next check if that is due within this: longer, and most backends have closed it.

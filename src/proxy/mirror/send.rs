@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::coop::consume_budget;
 
+use super::super::connect::not_dialled;
 use super::super::worker::Worker;
 use super::Place;
 use crate::backend::Permit;
@@ -75,14 +76,16 @@ impl Copy {
     /// An idle connection, or a new one.
     async fn connect(&self) -> Result<pool::Connection, Reason> {
         let (backend, counters) = (self.permit.backend(), self.worker.counters());
-        if let Some(idle) = self.worker.pool.take(backend.id, Instant::now()) {
+        let transport = self.upstream.transport(backend.id).map(|transport| &**transport);
+        let key = pool::Key::new(backend.id, transport);
+        if let Some(idle) = self.worker.pool.take(key, Instant::now()) {
             counters.upstream_reuses.add(1);
             return Ok(idle);
         }
-        let dialling = net::dial(&backend.address);
+        let dialling = net::dial(&backend.address, transport);
         let connect = self.upstream.timeouts.connect;
         let dialled = within(connect, Reason::ConnectTimeout, dialling).await?;
-        let stream = dialled.map_err(|_| Reason::ConnectFailed)?;
+        let stream = dialled.map_err(|error| not_dialled(&error, transport, backend))?;
         counters.upstream_connects.add(1);
         Ok(pool::Connection::new(stream, Instant::now()))
     }

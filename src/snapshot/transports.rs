@@ -1,0 +1,96 @@
+//! What connections to the backends of an upstream are made with. TLS settings that are the same as before are taken
+//! from the registry, so that sessions are resumed across reloads.
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+
+use super::compile::CompileError;
+use super::registry::Registry;
+use crate::config::{self, BackendAddress};
+use crate::hash::Map;
+use crate::net::{Settings, Transport};
+use crate::pool::Key;
+
+/// By backend id, where it is anything else than HTTP/1.1 in the clear.
+#[derive(Debug, Default)]
+pub(super) struct Transports(Map<u64, Arc<Transport>>);
+
+impl Transports {
+    /// That of the backend with this id.
+    pub(super) fn of(&self, backend: u64) -> Option<&Arc<Transport>> {
+        self.0.get(&backend)
+    }
+
+    /// Makes those of `upstream`, whose `backends` these are; `None`: all speak HTTP/1.1 in the clear.
+    pub(super) fn make(
+        upstream: &config::Upstream,
+        backends: &[(u64, &config::Backend)],
+        registry: &Registry,
+        next: &mut Registry,
+    ) -> Result<Option<Box<Self>>, CompileError> {
+        let mut made = Transports::default();
+        for (id, backend) in backends {
+            let transport = match Transport::in_the_clear(backend.scheme, upstream.protocol) {
+                Some(transport) => transport,
+                None => {
+                    let settings = settings(upstream, registry, next)?;
+                    Transport::secure(&settings, server_name(upstream, &backend.address)?)
+                }
+            };
+            if transport.fingerprint() != 0 {
+                made.0.insert(*id, Arc::new(transport));
+            }
+        }
+        Ok((!made.0.is_empty()).then(|| Box::new(made)))
+    }
+}
+
+fn settings(
+    upstream: &config::Upstream,
+    registry: &Registry,
+    next: &mut Registry,
+) -> Result<Settings, CompileError> {
+    let fingerprint = Settings::fingerprint(&upstream.tls, upstream.protocol);
+    let known = next.tls.get(&fingerprint).or(registry.tls.get(&fingerprint)).cloned();
+    let settings = match known {
+        Some(known) => known,
+        None => Settings::new(&upstream.tls, upstream.protocol, fingerprint)
+            .map_err(|error| CompileError::Tls(error.to_string()))?,
+    };
+    next.tls.insert(fingerprint, settings.clone());
+    Ok(settings)
+}
+
+/// The name that is asked for and verified: as configured, never the client's Host.
+fn server_name(
+    upstream: &config::Upstream,
+    address: &BackendAddress,
+) -> Result<ServerName<'static>, CompileError> {
+    let name = match (&upstream.tls.sni, address) {
+        (Some(sni), _) => sni.as_str(),
+        (None, BackendAddress::Tcp(address)) => return Ok(ServerName::from(address.ip())),
+        (None, BackendAddress::Name(host, _)) => host,
+        (None, BackendAddress::Unix(_)) => "localhost",
+    };
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| CompileError::Unknown { what: "server", name: name.to_owned() })
+}
+
+impl super::Upstream {
+    /// What connections to the backend with this id are made with; `None`: HTTP/1.1 in the clear.
+    #[inline]
+    pub fn transport(&self, backend: u64) -> Option<&Arc<Transport>> {
+        self.transports.as_ref()?.of(backend)
+    }
+
+    /// The keys of all connections to its backends.
+    pub fn pool_keys(&self) -> impl Iterator<Item = Key> {
+        self.members.iter().flat_map(|member| {
+            let id = member.backend.id;
+            let transport = self.transport(id);
+            let keys = [transport, transport.map(Transport::for_upgrades)];
+            keys.map(|transport| Key::new(id, transport.map(|transport| &**transport)))
+        })
+    }
+}
