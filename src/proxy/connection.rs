@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use tokio::task::coop;
 
 use super::exchange::Exchange;
+use super::handshake::{self, Spoken};
 use super::hold::Hold;
 
+use super::preface::Preface;
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
 use crate::admit;
@@ -23,10 +25,11 @@ use crate::http1::{HeadLimits, Parsed, parse_request};
 use crate::message::Version;
 use crate::net::{Peer, Stream};
 use crate::relay::{BUFFER_BYTES, Buffer};
+use crate::tls::Session;
 
 /// How long a closing connection is read from, so that a client that is still sending gets our answer
 /// instead of a reset.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// How long an idle connection stays when it is to end: a request may be on its way to us, and from a client
 /// that was accepted a moment ago one almost certainly is.
@@ -57,6 +60,7 @@ pub fn serve<G: 'static>(
         first: true,
         over_limit,
         resets: false,
+        session: None,
     };
     async move {
         connection.register().await;
@@ -96,6 +100,8 @@ pub(super) struct Client {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
     pub(super) peer_ip: Rc<str>,
+    /// What the TLS session of the connection is, where it has one.
+    pub(super) session: Option<Rc<Session>>,
     pub(super) over_limit: bool,
 }
 
@@ -119,33 +125,14 @@ pub(super) struct Connection {
     pub(super) over_limit: bool,
     /// What the client gets last is not all of it, which an ordinary close would hide from it.
     pub(super) resets: bool,
+    /// What the TLS handshake has settled, if there was one.
+    pub(super) session: Option<Rc<Session>>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.resets {
             self.stream.reset_on_close();
-        }
-    }
-}
-
-/// Whether what a client sends is the preface of HTTP/2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Preface {
-    Complete,
-    Partial,
-    None,
-}
-
-impl Preface {
-    /// Of `bytes`, the first ones. Without `h1` there is nothing else that they could be.
-    fn of(bytes: &[u8], h1: bool) -> Self {
-        match (bytes.starts_with(PREFACE), PREFACE.starts_with(bytes)) {
-            (true, _) => Preface::Complete,
-            (false, true) => Preface::Partial,
-            // It will be refused by whoever knows how.
-            (false, false) if !h1 => Preface::Complete,
-            (false, false) => Preface::None,
         }
     }
 }
@@ -170,9 +157,6 @@ enum Head {
     Closed,
 }
 
-/// What a client sends first that knows beforehand that we speak HTTP/2 (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 impl Connection {
     pub(super) fn worker(&self) -> &Rc<Worker> {
         &self.registration.worker
@@ -186,7 +170,7 @@ impl Connection {
 
     /// For one stream of an HTTP/2 connection, served by a task with this `registration` and `timer`.
     pub(super) fn for_stream(registration: Registration, timer: Timer, client: Client) -> Self {
-        let Client { gate, stream, peer, peer_ip, over_limit } = client;
+        let Client { gate, stream, peer, peer_ip, session, over_limit } = client;
         Connection {
             registration,
             gate,
@@ -200,6 +184,7 @@ impl Connection {
             first: false,
             over_limit,
             resets: false,
+            session,
         }
     }
 
@@ -211,7 +196,16 @@ impl Connection {
         (registration, std::mem::take(&mut self.timer))
     }
 
+    /// Serves the connection in the language that its listener and its client agree on.
     async fn run(&mut self) {
+        if self.speaks_tls() {
+            // Boxed: few connections are at it at any time.
+            match Box::pin(self.shake_hands()).await {
+                Some(Spoken::Http1) => {}
+                Some(Spoken::Http2) => return Box::pin(self.run_http2(Vec::new())).await,
+                None => return,
+            }
+        }
         let header = self
             .gate
             .pin(self.worker())
@@ -296,10 +290,14 @@ impl Connection {
         }
     }
 
+    /// Whether the worker or the listener is to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.worker().is_draining() || self.gate.is_retired()
+    }
+
     /// Nothing to read: has the time come to stop waiting?
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
-        let leaving = self.worker().is_draining() || self.gate.is_retired();
-        if leaving && self.inbox.is_empty() {
+        if self.is_leaving() && self.inbox.is_empty() {
             self.deadline = earlier(self.deadline, Some(Instant::now() + ON_ITS_WAY));
         }
         match self.timer.poll(cx, self.deadline) {
@@ -334,6 +332,10 @@ impl Connection {
     fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
         let Some((pin, index)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
         let listener = &pin.listeners[index].1;
+        if fresh == 0 && handshake::is_lost(&buffer[..n], listener, &self.peer_ip) {
+            self.worker().resources().buffers.put(buffer);
+            return Some(Head::Closed);
+        }
         if self.first && (listener.http.h2c || !listener.http.h1) {
             match Preface::of(&buffer[..n], listener.http.h1) {
                 Preface::Complete => {
@@ -472,6 +474,6 @@ mod tests {
         fn task_bytes<A, B, C, D, E, G, F>(_: fn(A, B, C, D, E, G) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(task_bytes(serve::<()>) <= 640, "{} bytes", task_bytes(serve::<()>));
+        assert!(task_bytes(serve::<()>) <= 648, "{} bytes", task_bytes(serve::<()>));
     }
 }

@@ -8,8 +8,10 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
+use tokio::sync::Semaphore;
 
 use super::exchange::Exchange;
+use super::handshake;
 use super::log_lines::LogLines;
 use super::mirror::Places;
 use super::stream::Berths;
@@ -51,6 +53,8 @@ pub struct Worker {
     #[expect(clippy::vec_box, reason = "the boxes are what is lent; an exchange is never moved")]
     spare: RefCell<Vec<Box<Exchange>>>,
     pub(super) log: RefCell<LogLines>,
+    /// Room for TLS handshakes.
+    pub(super) handshakes: Semaphore,
     wakers: RefCell<Wakers>,
     /// Tasks that serve streams and wait for the next one.
     pub(super) berths: Berths,
@@ -92,6 +96,7 @@ impl Worker {
             mirrors: Places::default(),
             spare: RefCell::default(),
             log: RefCell::default(),
+            handshakes: handshake::places(),
             wakers: RefCell::default(),
             berths: Berths::default(),
             draining: Cell::new(false),
