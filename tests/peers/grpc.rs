@@ -33,7 +33,7 @@ fn ask(python: &std::path::Path, case: &str, carried: &Carried, proxy: &Proxy) {
     let address = proxy.address().to_string();
     let mut arguments = vec![case, &address];
     arguments.extend(carried.ca());
-    Client::start(python, "grpc_client.py", &arguments).is_content();
+    Client::start(python, "grpc_client.py", &arguments).succeeds();
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_server_that_dies_ends_its_calls_and_none_looks_whole() {
     let mut client = Client::start(python, "grpc_client.py", &["bereft", &address]);
     client.says("begun");
     server.kill();
-    client.is_content();
+    client.succeeds();
 }
 
 #[test]

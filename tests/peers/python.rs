@@ -144,7 +144,7 @@ impl Client {
     /// # Panics
     /// When it failed: with what it says.
     #[track_caller]
-    pub fn is_content(self) {
+    pub fn succeeds(self) {
         let output = self.0.wait_with_output().expect("it ends");
         let (out, err) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -17,7 +17,7 @@ fn case(case: &str) {
         let url = format!("{scheme}://{host}:{}", proxy.address().port());
         let mut arguments = vec![case, &url];
         arguments.extend(carried.ca());
-        Client::start(python, "ws_client.py", &arguments).is_content();
+        Client::start(python, "ws_client.py", &arguments).succeeds();
     }
 }
 
