@@ -30,6 +30,7 @@
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
 //!                 http2     streams of HTTP/2, by h2, behind the same heads and byte streams as HTTP/1
 //!                 net       sockets: listen, accept, dial; one stream type: in the clear, through TLS, or one of many
+//!                 tls       what listeners show to those who speak TLS: certificates by name, tickets
 //!                 log       operator events and access lines, one writer thread per target
 //! 2 decisions     message   heads as bytes and an index, edited in place
 //!   (pure)        http1     the codec, sans I/O: heads, framing, chunks; strict in one place
@@ -38,7 +39,7 @@
 //!                 balance   strategies, one file each; sticky sessions
 //!                 backend   live state of a backend; candidates; permits; the queue of those who wait for one
 //! 1 the text      config    TOML → Config, or every problem with its place
-//! 0 facts         error, hash, metrics, rng
+//! 0 facts         certificate (PEM → checked), error, hash, metrics, rng
 //! ```
 //! Rooms that are planned have their storey: `discovery` on 3.
 //!
@@ -84,11 +85,14 @@
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |
 //! | writer threads of logs | registry, by target | yes |
+//! | certificates | `tls::Server` of each listener, refreshed by the controller when their files change | where nothing differs |
+//! | keys of session tickets | registry, by client authentication and certificates | yes |
 #![forbid(unsafe_code)]
 
 pub mod admit;
 pub mod backend;
 pub mod balance;
+pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -109,3 +113,4 @@ pub mod rng;
 pub mod route;
 pub mod server;
 pub mod snapshot;
+pub mod tls;

@@ -37,6 +37,12 @@ pub struct WorkerCounters {
     pub responses: [Counter; 6],
     /// Exchanges that ended early, by [`Reason`].
     pub reasons: [Counter; Reason::ALL.len()],
+    /// TLS handshakes with clients that came to an end.
+    pub tls_handshakes: Counter,
+    /// Of these, those that went on with an earlier session.
+    pub tls_resumed: Counter,
+    /// TLS handshakes with clients that failed; those who left are not among them.
+    pub tls_failed: Counter,
     /// Bytes read from clients as request bodies and tunnel data.
     pub bytes_in: Counter,
     /// Bytes written to clients as response bodies and tunnel data.
@@ -69,6 +75,9 @@ impl Default for WorkerCounters {
             h2_streams: Counter::default(),
             responses: Default::default(),
             reasons: std::array::from_fn(|_| Counter::default()),
+            tls_handshakes: Counter::default(),
+            tls_resumed: Counter::default(),
+            tls_failed: Counter::default(),
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             upstream_connects: Counter::default(),
@@ -100,5 +109,21 @@ impl Metrics {
     /// The sum of one counter over all workers.
     pub fn sum(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
         self.workers.iter().map(|worker| counter(worker).value()).sum()
+    }
+}
+
+/// Says at most once a minute that something may be told again, over all threads.
+#[derive(Debug, Default)]
+pub struct Seldom {
+    /// Whole minutes since the beginning of time, as the last teller saw it, plus 1; 0: never told.
+    minute: AtomicU64,
+}
+
+impl Seldom {
+    /// Whether it may be told now; `since` is the time since any fixed moment.
+    pub fn may_tell(&self, since: std::time::Duration) -> bool {
+        let minute = since.as_secs() / 60 + 1;
+        let told = self.minute.load(Relaxed);
+        told < minute && self.minute.compare_exchange(told, minute, Relaxed, Relaxed).is_ok()
     }
 }

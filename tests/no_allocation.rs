@@ -209,6 +209,7 @@ fn editing_fields_and_rewriting_prefixes_in_a_head_that_has_its_buffers_allocate
     };
     let rewrite = Rewrite::compile(&written).expect("it compiles").expect("it does something");
     let facts = Facts {
+        client_certificate: None,
         client: Some([192, 0, 2, 1].into()),
         host: b"shop.example",
         request_id: b"id",

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// The rooms on each storey, from the ground up. A room imports itself, lower storeys, and what
 /// [`WITHIN`] allows.
 const STOREYS: &[&[&str]] = &[
-    &["error", "clock", "rng", "hash", "metrics"],
+    &["error", "clock", "rng", "hash", "metrics", "certificate"],
     &["config"],
     &["message", "http1", "route", "filter", "balance", "backend"],
-    &["log", "net", "http2", "pool", "relay", "probe", "discovery"],
+    &["log", "net", "tls", "http2", "pool", "relay", "probe", "discovery"],
     &["snapshot", "admit"],
     &["proxy", "control"],
     &["server"],

@@ -26,7 +26,8 @@ pub(super) fn own(
     policy: &Policy,
     response: &mut ResponseHead,
 ) -> Result<Arc<[u8]>, Reason> {
-    let facts = facts(request.client, (&request.host, &request.id), policy, "");
+    let who = (request.client, request.session.as_deref());
+    let facts = facts(who, (&request.host, &request.id), policy, "");
     Ok(match own {
         Own::Redirect(redirect) => {
             // Of `https:///path` a browser makes the path the host.

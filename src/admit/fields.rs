@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::client;
 use super::hop_by_hop::remove_named_by_connection;
-use super::{REQUEST_ID_BYTES_MAX, Request};
+use super::{REQUEST_ID_BYTES_MAX, Request, Way};
 use crate::config::ClientIpHeader;
 use crate::http1::{Expectation, Framing, RequestFacts, connection_options};
 use crate::message::{Fields, Known, Version};
@@ -58,7 +58,8 @@ pub(super) fn identify(
 }
 
 /// Edits the fields. Returns whether the request asks for an upgrade that is passed on.
-pub(super) fn edit(request: &mut Request, forwarding: &Forwarding, from: From<'_>) -> bool {
+pub(super) fn edit(request: &mut Request, way: &Way<'_>) -> bool {
+    let (forwarding, from, scheme) = (way.forwarding, way.from, way.policy.scheme);
     let facts = &{ request.facts };
     let version = request.head.version;
     let fields = &mut request.head.fields;
@@ -69,7 +70,7 @@ pub(super) fn edit(request: &mut Request, forwarding: &Forwarding, from: From<'_
     let chain = if from.trusted { Chain::read(fields, forwarding) } else { Chain::default() };
     remove(fields, facts, forwarding, from.trusted, version);
 
-    append_forwarding(request, forwarding, from, &chain);
+    append_forwarding(request, forwarding, (from, scheme), &chain);
     let fields = &mut request.head.fields;
     fields.append(Known::Other, forwarding.request_id.as_bytes(), &[&request.id]);
     append_framing(fields, facts);
@@ -159,7 +160,7 @@ impl Chain {
 fn append_forwarding(
     request: &mut Request,
     forwarding: &Forwarding,
-    from: From<'_>,
+    (from, scheme): (From<'_>, &str),
     chain: &Chain,
 ) {
     let (fields, peer_ip) = (&mut request.head.fields, from.peer_ip.as_bytes());
@@ -174,7 +175,7 @@ fn append_forwarding(
         }
     }
     if !chain.has_proto {
-        fields.append_known(Known::XForwardedProto, b"x-forwarded-proto: ", b"http");
+        fields.append_known(Known::XForwardedProto, b"x-forwarded-proto: ", scheme.as_bytes());
     }
     if !chain.has_host {
         fields.append_copy(Known::XForwardedHost, b"x-forwarded-host", Known::Host);
@@ -187,12 +188,12 @@ fn append_forwarding(
         None => {}
     }
     if forwarding.forwarded {
-        append_forwarded(fields, from.peer, chain);
+        append_forwarded(fields, (from.peer, scheme), chain);
     }
 }
 
 /// RFC 7239.
-fn append_forwarded(fields: &mut Fields, peer: Peer, chain: &Chain) {
+fn append_forwarded(fields: &mut Fields, (peer, scheme): (Peer, &str), chain: &Chain) {
     let mut element = Vec::with_capacity(64);
     if !chain.forwarded.is_empty() {
         element.extend_from_slice(&chain.forwarded);
@@ -208,7 +209,8 @@ fn append_forwarded(fields: &mut Fields, peer: Peer, chain: &Chain) {
         element.extend_from_slice(host);
         element.push(b'"');
     }
-    element.extend_from_slice(b";proto=http");
+    element.extend_from_slice(b";proto=");
+    element.extend_from_slice(scheme.as_bytes());
     fields.append(Known::Forwarded, b"forwarded", &[&element]);
 }
 

@@ -6,6 +6,7 @@ use super::Request;
 use crate::filter::{Context, Facts, Flow, Resume};
 use crate::message::RequestHead;
 use crate::snapshot::{Policy, RouteEntry};
+use crate::tls::Session;
 
 /// Shows the request to the filters that have not seen it. [`Flow::Continue`]: all of them let it go on.
 pub(super) fn run(request: &mut Request, entry: &RouteEntry, policy: &Policy) -> Flow {
@@ -41,14 +42,15 @@ fn with_context(
     policy: &Policy,
     call: impl FnOnce(&mut RequestHead, &mut Context<'_>) -> Flow,
 ) -> Flow {
-    let facts = facts(request.client, (&request.host, &request.id), policy, "");
+    let who = (request.client, request.session.as_deref());
+    let facts = facts(who, (&request.host, &request.id), policy, "");
     let Some(slot) = request.slots.get_mut(request.n_passed) else { return Flow::Continue };
     call(&mut request.head, &mut Context { facts, slot, scratch: &mut request.scratch })
 }
 
 /// What is known of the exchange. Takes the request apart, so that its head can be edited meanwhile.
 pub(super) fn facts<'a>(
-    client: Option<IpAddr>,
+    (client, session): (Option<IpAddr>, Option<&'a Session>),
     (host, request_id): (&'a [u8], &'a [u8]),
     policy: &'a Policy,
     backend: &'a str,
@@ -57,7 +59,8 @@ pub(super) fn facts<'a>(
         client,
         host,
         request_id,
-        scheme: "http",
+        client_certificate: session.and_then(Session::client),
+        scheme: policy.scheme,
         listener: &policy.listener,
         route: &policy.route,
         upstream: policy.upstream.as_deref().unwrap_or_default(),

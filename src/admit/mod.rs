@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! enter    client  who asks                    target  Host and path normalised       | 400 405 413 417
-//!          RouteTable::find → the entry of the route                                  | 404
+//!          RouteTable::find → the entry of the route                                  | 404 421
 //!          split   which upstream
 //! pass     fields  hop-by-hop out, who asked in
 //!          filters each on_request, in order                                          | an answer | a wait
@@ -103,7 +103,11 @@ pub fn identify(request: &mut Request, forwarding: &Forwarding, from: From<'_>, 
 /// Why the request is refused.
 pub fn enter(request: &mut Request, listener: &Listener, rng: &mut Rng) -> Result<Place, Reason> {
     target::check(request, listener)?;
+    let session = request.session.clone();
     let subject = subject(request)?;
+    if session.is_some_and(|session| !session.allows(subject.host)) {
+        return Err(Reason::Misdirected);
+    }
     let entry = listener.routes.find(&subject).ok_or(Reason::NoRoute)?;
     let target = match &listener.entries[entry].action {
         Action::Split(split) => split::choose(split, &request.head, rng),
@@ -151,7 +155,7 @@ pub fn pass(request: &mut Request, response: &mut ResponseHead, way: Way<'_>) ->
     if !plain {
         keep_host(request);
     }
-    request.upgrade = fields::edit(request, way.forwarding, way.from);
+    request.upgrade = fields::edit(request, &way);
     if plain {
         return Step::Forward;
     }
@@ -185,7 +189,8 @@ fn go_on(request: &mut Request, response: &mut ResponseHead, way: Way<'_>, flow:
     }
     if let Some(rewrite) = &way.entry.rewrite {
         let known = (&request.host[..], &request.id[..]);
-        let facts = filters::facts(request.client, known, way.policy, "");
+        let who = (request.client, request.session.as_deref());
+        let facts = filters::facts(who, known, way.policy, "");
         let (host, scratch) = (&mut request.backend_host, &mut request.scratch);
         let rewritten = rewrite.apply(&mut request.head, &request.path, &facts, host, scratch);
         if let Err(reason) = rewritten {

@@ -2,12 +2,14 @@
 //! keeps its memory; [`super::trial`] makes one for each request it tries.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::filter::Slot;
 use crate::http1::RequestFacts;
 use crate::message::RequestHead;
 use crate::route::host::BadHost;
 use crate::route::normalize_host;
+use crate::tls::Session;
 
 /// Bytes of a request id that we take over from a trusted peer.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -27,6 +29,8 @@ pub struct Request {
     pub facts: RequestFacts,
     /// Who asks, by the trust rules; `None` on a unix socket that nobody vouches for.
     pub client: Option<IpAddr>,
+    /// What the client's TLS handshake has settled, if there was one.
+    pub session: Option<Rc<Session>>,
     /// Whether the peer is believed about those before it.
     pub(super) trusted: bool,
     /// The request id: made here, or believed.
@@ -93,6 +97,7 @@ impl Request {
         self.head.clear();
         self.facts = RequestFacts::default();
         (self.client, self.trusted) = (None, false);
+        self.session = None;
         self.upgrade = false;
         self.n_passed = 0;
         self.slots.clear();

@@ -18,7 +18,8 @@ pub fn on_response(
     backend: &str,
 ) -> Option<Box<dyn Transform>> {
     let n_passed = request.n_passed.min(entry.filters.len()).min(request.slots.len());
-    let facts = facts(request.client, (&request.host, &request.id), policy, backend);
+    let who = (request.client, request.session.as_deref());
+    let facts = facts(who, (&request.host, &request.id), policy, backend);
     filter::on_response(
         &entry.filters[..n_passed],
         &mut request.slots[..n_passed],

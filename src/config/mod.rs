@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 mod address;
 mod bodies;
+mod certificates;
 mod check;
 mod defaults;
 mod env;
@@ -48,6 +49,7 @@ mod tree;
 mod units;
 mod unknown;
 
+pub use certificates::{read_pair, read_roots};
 pub use env::Lookup;
 pub use origins::{Finding, Origins};
 pub use report::{Code, Colour, Location, Problem, Report, Severity};

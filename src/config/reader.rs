@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bodies::Bodies;
+use super::certificates::Certificates;
 use super::item::Item;
 use super::origins::Origins;
 use super::report::{Code, Draft, Report, Severity};
+use super::schema::CertificateFiles;
 use super::shapes::Shape;
 use super::source::{Place, SourceFile};
 use super::tree::{Node, Table, Value};
 use super::unknown;
+use crate::certificate::{Fault, Pair};
 
 /// What a load has read and found so far.
 #[derive(Default)]
@@ -23,6 +26,7 @@ pub(crate) struct Cx {
     drafts: RefCell<Vec<Draft>>,
     n_errors: Cell<usize>,
     bodies: RefCell<Bodies>,
+    certificates: RefCell<Certificates>,
     /// Expressions that are known to compile, as matching the whole of something.
     expressions: RefCell<HashSet<String>>,
     /// Variables that secrets are taken from.
@@ -84,6 +88,11 @@ impl Cx {
     /// What the file at `path` holds, or what is wrong and what to do.
     pub(crate) fn body(&self, path: &Path) -> Result<Arc<[u8]>, (String, String)> {
         self.bodies.borrow_mut().read(path)
+    }
+
+    /// The certificate and its key in these files, or what is wrong with them.
+    pub(crate) fn pair(&self, files: &CertificateFiles) -> Result<Arc<Pair>, Fault> {
+        self.certificates.borrow_mut().pair(files)
     }
 
     pub(crate) fn report(&self, draft: Draft) {

@@ -24,6 +24,10 @@ pub enum Part {
 pub enum Variable {
     /// `backend`: the address of the backend that answered; empty before one did.
     Backend,
+    /// `client_cert_fingerprint`: SHA-256 of the certificate the client showed, in hexadecimal; empty without one.
+    ClientCertFingerprint,
+    /// `client_cert_subject`: whose it is, as in `CN=alice,O=Shop`; empty without one.
+    ClientCertSubject,
     /// `client_ip`: who asked, by the trust rules; empty on a unix socket that nobody vouches for.
     ClientIp,
     /// `host`: the Host asked for, lower case, without port.
@@ -52,6 +56,8 @@ impl Variable {
     /// All of them by name, in alphabetical order.
     pub const ALL: &[(&str, Variable)] = &[
         ("backend", Variable::Backend),
+        ("client_cert_fingerprint", Variable::ClientCertFingerprint),
+        ("client_cert_subject", Variable::ClientCertSubject),
         ("client_ip", Variable::ClientIp),
         ("host", Variable::Host),
         ("listener", Variable::Listener),

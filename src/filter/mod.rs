@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::certificate::Peer;
 use crate::config;
 use crate::message::{RequestHead, ResponseHead};
 
@@ -118,6 +119,8 @@ pub struct Facts<'a> {
     pub host: &'a [u8],
     /// Made here, or believed.
     pub request_id: &'a [u8],
+    /// The certificate that the client showed, verified.
+    pub client_certificate: Option<&'a Peer>,
     /// `http` or `https`.
     pub scheme: &'a str,
     /// The listener's name.

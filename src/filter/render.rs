@@ -22,6 +22,13 @@ fn fill_in(variable: Variable, head: &RequestHead, facts: &Facts<'_>, out: &mut 
     let target = || Target::of(head.received_target());
     match variable {
         Variable::Backend => append(facts.backend.as_bytes(), out),
+        Variable::ClientCertFingerprint => {
+            let known = facts.client_certificate.map(|peer| peer.fingerprint);
+            drop(known.map(|fingerprint| write!(out, "{fingerprint}")));
+        }
+        Variable::ClientCertSubject => {
+            append(facts.client_certificate.map_or(&[], |peer| peer.subject.as_bytes()), out);
+        }
         // Writing to memory does not fail.
         Variable::ClientIp => drop(facts.client.map(|client| write!(out, "{client}"))),
         Variable::Host => append(facts.host, out),

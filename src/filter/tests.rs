@@ -14,6 +14,7 @@ pub(super) const FACTS: Facts<'static> = Facts {
     client: Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7))),
     host: b"shop.example",
     request_id: b"id-1",
+    client_certificate: None,
     scheme: "http",
     listener: "web",
     route: "all",

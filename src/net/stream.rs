@@ -127,6 +127,15 @@ impl Stream {
         }
     }
 
+    /// Puts a TLS session that has yet to begin between a socket in the clear and the bytes; see
+    /// [`Tls::poll_handshake`]. Of any other stream nothing is changed.
+    pub fn begin_tls(&mut self, connection: impl Into<rustls::Connection>) {
+        *self = match std::mem::replace(self, Stream::Channel(Box::new(Nowhere))) {
+            Stream::Plain(socket) => Stream::Tls(Box::new(Tls::new(socket, connection))),
+            other => other,
+        };
+    }
+
     /// The TLS session, where there is one.
     pub fn tls(&self) -> Option<&Tls> {
         match self {
@@ -183,6 +192,38 @@ impl Stream {
             Stream::Channel(_) => Ok(()),
         }
     }
+}
+
+/// What stands in a stream's place while it is changed.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Channel for Nowhere {
+    fn try_read(&self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn try_write(&self, _bytes: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll_readable(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn poll_writable(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn poll_gone(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn is_reset(&self) -> bool {
+        true
+    }
+
+    fn reset(&self) {}
 }
 
 impl From<TcpStream> for Stream {

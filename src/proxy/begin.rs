@@ -82,6 +82,7 @@ impl Connection {
         let (forwarding, request) = (&snapshot.forwarding, &mut exchange.request);
         let trusted = admit::is_trusted(&forwarding.trusted, self.peer);
         let from = From { peer: self.peer, peer_ip: &self.peer_ip, trusted };
+        request.session.clone_from(&self.session);
         let entered = {
             let rng = &mut worker.rng.borrow_mut();
             admit::identify(request, forwarding, from, rng);

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::task::coop;
 
 use super::exchange::Exchange;
+use super::handshake::{self, Spoken};
 use super::hold::Hold;
 
 use super::timer::{Timer, earlier};
@@ -23,10 +24,11 @@ use crate::http1::{HeadLimits, Parsed, parse_request};
 use crate::message::Version;
 use crate::net::{Peer, Stream};
 use crate::relay::{BUFFER_BYTES, Buffer};
+use crate::tls::Session;
 
 /// How long a closing connection is read from, so that a client that is still sending gets our answer
 /// instead of a reset.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// How long an idle connection stays when it is to end: a request may be on its way to us, and from a client
 /// that was accepted a moment ago one almost certainly is.
@@ -57,6 +59,7 @@ pub fn serve<G: 'static>(
         first: true,
         over_limit,
         resets: false,
+        session: None,
     };
     async move {
         connection.register().await;
@@ -101,6 +104,8 @@ pub(super) struct Connection {
     pub(super) over_limit: bool,
     /// What the client gets last is not all of it, which an ordinary close would hide from it.
     pub(super) resets: bool,
+    /// What the TLS handshake has settled, if there was one.
+    pub(super) session: Option<Rc<Session>>,
 }
 
 impl Drop for Connection {
@@ -172,6 +177,7 @@ impl Connection {
         gate: Rc<Gate>,
         stream: Stream,
         (peer, peer_ip): (Peer, Rc<str>),
+        session: Option<Rc<Session>>,
         over_limit: bool,
     ) -> Self {
         Connection {
@@ -187,6 +193,7 @@ impl Connection {
             first: false,
             over_limit,
             resets: false,
+            session,
         }
     }
 
@@ -196,7 +203,16 @@ impl Connection {
         self.registration.slot = Some(self.worker().register(waker, true));
     }
 
+    /// Serves the connection in the language that its listener and its client agree on.
     async fn run(&mut self) {
+        if self.speaks_tls() {
+            // Boxed: few connections are at it at any time.
+            match Box::pin(self.shake_hands()).await {
+                Some(Spoken::Http1) => {}
+                Some(Spoken::Http2) => return Box::pin(self.run_http2(Vec::new())).await,
+                None => return,
+            }
+        }
         let header = self
             .gate
             .pin(self.worker())
@@ -281,10 +297,14 @@ impl Connection {
         }
     }
 
+    /// Whether the worker or the listener is to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.worker().is_draining() || self.gate.is_retired()
+    }
+
     /// Nothing to read: has the time come to stop waiting?
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
-        let leaving = self.worker().is_draining() || self.gate.is_retired();
-        if leaving && self.inbox.is_empty() {
+        if self.is_leaving() && self.inbox.is_empty() {
             self.deadline = earlier(self.deadline, Some(Instant::now() + ON_ITS_WAY));
         }
         match self.timer.poll(cx, self.deadline) {
@@ -319,6 +339,10 @@ impl Connection {
     fn parse(&mut self, buffer: Buffer, fresh: usize, n: usize) -> Option<Head> {
         let Some((pin, index)) = self.gate.pin(self.worker()) else { return Some(Head::Closed) };
         let listener = &pin.listeners[index].1;
+        if fresh == 0 && handshake::is_lost(&buffer[..n], listener, &self.peer_ip) {
+            self.worker().resources().buffers.put(buffer);
+            return Some(Head::Closed);
+        }
         if self.first && (listener.http.h2c || !listener.http.h1) {
             match Preface::of(&buffer[..n], listener.http.h1) {
                 Preface::Complete => {
@@ -457,6 +481,6 @@ mod tests {
         fn task_bytes<A, B, C, D, E, G, F>(_: fn(A, B, C, D, E, G) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(task_bytes(serve::<()>) <= 640, "{} bytes", task_bytes(serve::<()>));
+        assert!(task_bytes(serve::<()>) <= 648, "{} bytes", task_bytes(serve::<()>));
     }
 }

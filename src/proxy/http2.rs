@@ -19,6 +19,7 @@ use crate::http1::HeadLimits;
 use crate::http2::{Accepted, Carrier, CarrierLimits, Link, Offence, ServerStream};
 use crate::net::{Peer, Stream};
 use crate::snapshot::Listener;
+use crate::tls;
 
 /// How long a client has to take note that the connection ends.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -72,6 +73,8 @@ struct Session<'a> {
     gate: &'a Rc<Gate>,
     peer: Peer,
     peer_ip: &'a Rc<str>,
+    /// Of its TLS.
+    tls: Option<&'a Rc<tls::Session>>,
     over_limit: bool,
     timer: &'a mut Timer,
     link: &'a Link<'a>,
@@ -113,6 +116,7 @@ impl Connection {
             gate: &self.gate,
             peer: self.peer,
             peer_ip: &self.peer_ip,
+            tls: self.session.as_ref(),
             over_limit: self.over_limit,
             timer: &mut self.timer,
             link: &link,
@@ -218,10 +222,12 @@ impl Session<'_> {
             Rc::clone(self.gate),
             Stream::Channel(Box::new(server)),
             (self.peer, Rc::clone(self.peer_ip)),
+            self.tls.cloned(),
             self.over_limit,
         );
         let open = OpenStream::new(&self.streams);
-        tokio::task::spawn_local(stream::serve(connection, exchange, facts, open));
+        // Boxed: tokio moves a task's future about, at its beginning and at its end.
+        tokio::task::spawn_local(Box::pin(stream::serve(connection, exchange, facts, open)));
     }
 
     /// Ends the connection of a client that does what it must not do; true when that was news.

@@ -3,7 +3,8 @@
 //! The life of a request, each step a file:
 //!
 //! ```text
-//! serve ─ connection   wait for a head, one exchange after the other, linger, close
+//! serve ─ handshake    TLS, where the listener speaks it
+//!         connection   wait for a head, one exchange after the other, linger, close
 //!         http2        many exchanges at once, each stream a task of its own (stream)
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick, then one try after the other, until there is a response head
@@ -33,6 +34,7 @@ mod exchange;
 mod expiry;
 mod finish;
 mod forward;
+mod handshake;
 mod held_back;
 mod hold;
 mod http2;
@@ -53,5 +55,6 @@ mod tunnel;
 mod worker;
 
 pub use connection::serve;
+pub use handshake::HANDSHAKES_MAX;
 pub use retry::REFUSALS_MAX;
 pub use worker::{Gate, Worker};

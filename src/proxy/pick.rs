@@ -49,8 +49,8 @@ pub(super) fn stick(exchange: &mut Exchange, backend: &Backend) {
     let Some(upstream) = upstream.filter(|upstream| upstream.sticky.is_some()) else { return };
     let index = upstream.members.iter().position(|member| member.backend.id == backend.id);
     if let (Some(sticky), Some(index)) = (&upstream.sticky, index) {
-        // No listener speaks TLS yet.
-        sticky.set(index, &exchange.request.head, &mut exchange.response, false);
+        let secure = exchange.request.session.is_some();
+        sticky.set(index, &exchange.request.head, &mut exchange.response, secure);
     }
 }
 

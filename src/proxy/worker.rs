@@ -8,8 +8,10 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
+use tokio::sync::Semaphore;
 
 use super::exchange::Exchange;
+use super::handshake;
 use super::log_lines::LogLines;
 use super::mirror::Places;
 use crate::hash::Set;
@@ -22,8 +24,8 @@ use crate::snapshot::{Snapshot, SocketId};
 /// How often the operator is told that clients flood a listener, by each worker.
 const FLOOD_TOLD_AGAIN: Duration = Duration::from_secs(60);
 
-/// Finished exchanges kept for their memory.
-const SPARE_EXCHANGES_MAX: usize = 64;
+/// Finished exchanges kept for their memory: as many as a few connections of HTTP/2 have at once, some 5 KiB each.
+const SPARE_EXCHANGES_MAX: usize = 1024;
 
 /// A snapshot held by exchanges of this worker: cloning it moves no shared cache line.
 pub(super) type Pinned = Rc<Arc<Snapshot>>;
@@ -50,6 +52,8 @@ pub struct Worker {
     #[expect(clippy::vec_box, reason = "the boxes are what is lent; an exchange is never moved")]
     spare: RefCell<Vec<Box<Exchange>>>,
     pub(super) log: RefCell<LogLines>,
+    /// Room for TLS handshakes.
+    pub(super) handshakes: Semaphore,
     wakers: RefCell<Wakers>,
     draining: Cell<bool>,
     in_service: RefCell<InService>,
@@ -89,6 +93,7 @@ impl Worker {
             mirrors: Places::default(),
             spare: RefCell::default(),
             log: RefCell::default(),
+            handshakes: handshake::places(),
             wakers: RefCell::default(),
             draining: Cell::new(false),
             in_service: RefCell::default(),

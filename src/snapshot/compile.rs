@@ -17,8 +17,10 @@ use crate::config::{self, BackendAddress, Config};
 use crate::hash::{Map, Set, stable};
 use crate::log::{Writer, header_json};
 use crate::message::Known;
+use crate::metrics::Seldom;
 use crate::pool;
 use crate::route::RouteTable;
+use crate::tls;
 
 /// A compiled configuration that nobody reads yet. Dropping it leaves everything as it was.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub enum CompileError {
         /// The name that nothing has.
         name: String,
     },
+    /// The TLS of the listener of this name cannot be set up.
+    ListenerTls(String, rustls::Error),
     /// An expression that checking should have refused.
     Pattern {
         /// The route that has it.
@@ -81,6 +85,9 @@ impl std::fmt::Display for CompileError {
                     "log.access.to: cannot open {target}: {error}; \
                      create its directory and make it writable for this user"
                 )
+            }
+            CompileError::ListenerTls(listener, error) => {
+                write!(f, "listener {listener}: tls: {error}")
             }
             CompileError::Unknown { what, name } => write!(f, "there is no {what} named {name}"),
             CompileError::Tls(error) => write!(f, "TLS to backends: {error}"),
@@ -123,7 +130,8 @@ fn compile_without_log(
     generation: u64,
     n_workers: usize,
 ) -> Result<Draft, CompileError> {
-    let mut next = Registry { ids: registry.ids, ..Registry::default() };
+    let tickets = Arc::clone(&registry.tickets);
+    let mut next = Registry { ids: registry.ids, tickets, ..Registry::default() };
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     let mut index_of: Map<&str, usize> = Map::default();
     for (name, upstream) in &config.upstreams {
@@ -149,7 +157,8 @@ fn compile_without_log(
     let mut sockets = Vec::new();
     for written in &config.listeners {
         let (table, entries) = routes.of(written)?;
-        let listener = Arc::new(listener(written, config, table, entries));
+        let tls = server(written, registry, &mut next)?;
+        let listener = Arc::new(listener(written, config, tls, (table, entries)));
         for bind in &written.binds {
             let wanted = adopt_socket(bind, written, &listener, registry, &mut next);
             listeners.push((wanted.socket, Arc::clone(&listener)));
@@ -313,11 +322,13 @@ fn build(
 fn listener(
     written: &config::Listener,
     config: &Config,
-    routes: Arc<RouteTable>,
-    entries: Vec<RouteEntry>,
+    tls: Option<Arc<tls::Server>>,
+    (routes, entries): (Arc<RouteTable>, Vec<RouteEntry>),
 ) -> Listener {
     Listener {
         http: written.http,
+        tls,
+        not_in_the_clear: Seldom::default(),
         name: written.name.as_str().into(),
         limits: written.limits,
         path: written.path,
@@ -326,6 +337,25 @@ fn listener(
         routes,
         entries,
     }
+}
+
+/// What a listener begins TLS sessions with: the one of before, where nothing has changed.
+fn server(
+    written: &config::Listener,
+    registry: &Registry,
+    next: &mut Registry,
+) -> Result<Option<Arc<tls::Server>>, CompileError> {
+    let Some(tls) = &written.tls else { return Ok(None) };
+    let known = registry.servers.get(&*written.name);
+    let server = match known.filter(|known| known.is(tls, written.http)) {
+        Some(known) => Arc::clone(known),
+        None => {
+            let made = tls::Server::new(tls, written.http, &next.tickets);
+            Arc::new(made.map_err(|error| CompileError::ListenerTls(written.name.clone(), error))?)
+        }
+    };
+    next.servers.insert(written.name.as_str().into(), Arc::clone(&server));
+    Ok(Some(server))
 }
 
 fn adopt_socket(

@@ -136,6 +136,7 @@ impl<'a> Routes<'a> {
             };
             Arc::new(Policy {
                 listener: Arc::clone(name),
+                scheme: super::scheme(listener.tls.is_some()),
                 route: Arc::clone(&shared.name),
                 upstream: known.cloned(),
                 names_json: names_json(name, Some(&shared.name), known.map(|known| &**known)),

@@ -12,6 +12,7 @@ use crate::log::LineSender;
 use crate::message::Known;
 use crate::pool;
 use crate::route::RouteTable;
+use crate::tls;
 
 mod action;
 mod compile;
@@ -83,6 +84,10 @@ pub struct Listener {
     pub limits: Limits,
     /// Which versions are spoken.
     pub http: config::ListenerHttp,
+    /// What sessions are begun with; `None`: it is spoken to in the clear.
+    pub tls: Option<Arc<tls::Server>>,
+    /// When TLS on a listener in the clear was told last.
+    pub not_in_the_clear: crate::metrics::Seldom,
     /// How paths are normalised.
     pub path: PathPolicy,
     /// Timeouts while no route is known.
@@ -95,11 +100,24 @@ pub struct Listener {
     pub entries: Vec<RouteEntry>,
 }
 
+impl Listener {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        scheme(self.tls.is_some())
+    }
+}
+
+fn scheme(secure: bool) -> &'static str {
+    if secure { "https" } else { "http" }
+}
+
 /// The small part of a snapshot that a streaming exchange or a tunnel keeps alive.
 #[derive(Debug)]
 pub struct Policy {
     /// The listener's name.
     pub listener: Arc<str>,
+    /// `http` or `https`: how clients come to the listener.
+    pub scheme: &'static str,
     /// The route's name.
     pub route: Arc<str>,
     /// The upstream's name, of a split the chosen one's; `None` where the route answers by itself.

@@ -13,6 +13,7 @@ use crate::config::{Bind, LogTarget};
 use crate::hash::Map;
 use crate::log::Writer;
 use crate::net::Settings;
+use crate::tls;
 
 /// The live state of one upstream's backends.
 pub(super) type Backends = Arc<Map<Address, Arc<Backend>>>;
@@ -30,6 +31,10 @@ pub struct Registry {
     /// By upstream.
     pub(super) cohorts: Map<Arc<str>, Arc<Cohort>>,
     pub(super) sockets: Map<BindKey, SocketId>,
+    /// By listener, those that speak TLS.
+    pub(super) servers: Map<Arc<str>, Arc<tls::Server>>,
+    /// Keys of session tickets.
+    pub(super) tickets: Arc<tls::Tickets>,
     pub(super) writers: Map<LogTarget, Arc<Writer>>,
     /// TLS towards backends, with the sessions that can be resumed, by fingerprint.
     pub(super) tls: Map<[u8; 32], Settings>,
@@ -66,6 +71,11 @@ impl Registry {
         self.upstreams.values().map(|backends| backends.len()).sum()
     }
 
+    /// What the listener of this name begins TLS sessions with, if it does.
+    pub fn server(&self, listener: &str) -> Option<&Arc<tls::Server>> {
+        self.servers.get(listener)
+    }
+
     /// Every log writer in use.
     pub fn writers(&self) -> impl Iterator<Item = &Arc<Writer>> {
         self.writers.values()
@@ -78,6 +88,8 @@ impl Registry {
             queues: self.queues.clone(),
             cohorts: self.cohorts.clone(),
             sockets: self.sockets.clone(),
+            servers: self.servers.clone(),
+            tickets: Arc::clone(&self.tickets),
             writers: self.writers.clone(),
             tls: self.tls.clone(),
             ids: self.ids,

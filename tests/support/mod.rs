@@ -11,6 +11,7 @@ mod message;
 mod moody;
 mod noise;
 mod origin;
+mod pki;
 mod process;
 mod proxy;
 mod service;
@@ -21,6 +22,7 @@ pub use message::{Framing, Message, Parsed, parse_request, parse_response, show}
 pub use moody::{Death, Mood, Moody};
 pub use noise::{Noise, REPLIES, REQUESTS, rounds};
 pub use origin::{BlackHole, Origin, refused_address};
+pub use pki::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, Pki, TlsWire};
 pub use process::Process;
 pub use proxy::{Proxy, Setup};
 pub use service::{Record, Service};

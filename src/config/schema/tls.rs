@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::certificate::{Pair, Roots};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Where a certificate and its key stand.
@@ -13,6 +14,15 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// PEM: its private key.
     pub key: PathBuf,
+}
+
+/// A certificate with its key, and where they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The files.
+    pub files: CertificateFiles,
+    /// What is in them.
+    pub pair: Arc<Pair>,
 }
 
 /// A version of TLS.
@@ -31,7 +41,7 @@ pub struct ListenerTls {
     /// The lowest version that is spoken. Default 1.2.
     pub min_version: TlsVersion,
     /// The certificates, at least one; the first also serves who names no host.
-    pub certificates: Vec<CertificateFiles>,
+    pub certificates: Vec<Certificate>,
     /// `unknown_sni`.
     pub unknown_sni: UnknownSni,
     /// `client_auth`; `None`: clients are not asked for a certificate.
@@ -51,10 +61,12 @@ pub enum UnknownSni {
 }
 
 /// `listener.tls.client_auth`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuth {
     /// PEM: who may vouch for a client.
     pub ca: PathBuf,
+    /// What is in it.
+    pub roots: Arc<Roots>,
     /// What becomes of a client without a certificate.
     pub mode: ClientAuthMode,
 }

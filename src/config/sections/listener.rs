@@ -5,12 +5,10 @@ use super::super::defaults::BACKLOG;
 use super::super::item::Item;
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{
-    ForwardPath, Limits, Listener, ListenerHttp, ListenerTimeouts, PathPolicy,
-};
+use super::super::schema::{ForwardPath, Limits, Listener, ListenerTimeouts, PathPolicy};
 use super::super::shapes;
 use super::super::source::Place;
-use super::{WrittenListener, name, timeouts};
+use super::{WrittenListener, name, timeouts, tls};
 
 /// The most connections that a limit can name.
 const CONNECTIONS_MAX: i64 = 100_000_000;
@@ -20,8 +18,6 @@ const HEAD_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 20;
 const URI_BYTES: std::ops::RangeInclusive<u64> = 64..=1 << 20;
 /// Bounds of the number of header fields.
 const HEADERS: std::ops::RangeInclusive<i64> = 1..=1000;
-/// Bounds of the number of streams on one connection.
-const STREAMS: std::ops::RangeInclusive<i64> = 1..=ListenerHttp::STREAMS_MAX as i64;
 /// The most addresses of one listener.
 const BINDS_MAX: usize = 256;
 
@@ -30,14 +26,15 @@ pub(super) fn read(section: &Section<'_>, defaults: ListenerTimeouts) -> Written
     let (name, name_place) = name(section, "http");
     let (binds, bind_places) = binds(section);
     section.read("protocol", protocol);
-    let http = http(section);
+    let tls = tls::read(section);
+    let http = tls::http(section, section.table.find("tls").is_some());
     let timeouts = section
         .child("timeouts", &shapes::LISTENER_TIMEOUTS)
         .map(|section| timeouts::read_all(&section, &format!("listener.{name}.timeouts")))
         .unwrap_or_default();
     let backlog = section.read("backlog", |item| item.integer(1..=65_535));
     let listener = Listener {
-        tls: None,
+        tls,
         http,
         binds,
         backlog: backlog.unwrap_or(BACKLOG),
@@ -75,30 +72,12 @@ fn protocol(item: Item<'_>) -> Option<()> {
         "https" | "tls" => {
             item.bad(
                 "TLS is not a protocol of its own",
-                "accepted now: \"http\"; a [listener.tls] table will add TLS, once a version has it",
+                "write protocol = \"http\", and a [listener.tls] table with the certificates",
             );
             None
         }
         _ => item.word(&[("http", ())]),
     }
-}
-
-/// Which versions of HTTP are spoken.
-fn http(section: &Section<'_>) -> ListenerHttp {
-    let mut http = ListenerHttp::default();
-    let Some(section) = section.child("http", &shapes::LISTENER_HTTP) else { return http };
-    for (key, is_on) in [("h1", &mut http.h1), ("h2", &mut http.h2), ("h2c", &mut http.h2c)] {
-        *is_on = section.read(key, Item::boolean).unwrap_or(*is_on);
-    }
-    let streams = section.read("h2_max_streams", |item| item.integer(STREAMS));
-    http.h2_max_streams = streams.unwrap_or(http.h2_max_streams);
-    if let (Some(item), false, false) = (section.item("h1"), http.h1, http.h2c) {
-        item.bad(
-            "without `h1` nothing could be served in the clear",
-            "write h2c = true for HTTP/2 in the clear, or leave `h1` out",
-        );
-    }
-    http
 }
 
 fn limits(section: &Section<'_>, name: &str) -> Limits {

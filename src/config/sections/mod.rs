@@ -25,6 +25,7 @@ mod route;
 mod sticky;
 mod test;
 mod timeouts;
+mod tls;
 mod upstream;
 mod upstream_tls;
 mod written;

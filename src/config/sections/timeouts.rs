@@ -34,7 +34,7 @@ pub(super) fn read_all(section: &Section<'_>, path: &str) -> Written {
     Written {
         header: timeout("header"),
         body_idle: timeout("body_idle"),
-        tls_handshake: None,
+        tls_handshake: timeout("tls_handshake"),
         keepalive: timeout("keepalive"),
         exchange: read_exchange(section, path),
     }

@@ -79,7 +79,7 @@ pub(crate) static DEFAULTS_TIMEOUTS: Shape = Shape {
 pub(crate) static LISTENER: Shape = Shape {
     name: "listener",
     example: "[[listener]] with double brackets",
-    keys: &["name", "bind", "protocol", "backlog", "limits", "path", "timeouts", "http"],
+    keys: &["name", "bind", "protocol", "backlog", "limits", "path", "timeouts", "http", "tls"],
 };
 
 pub(crate) static LISTENER_LIMITS: Shape = Shape {
@@ -100,12 +100,31 @@ pub(crate) static LISTENER_HTTP: Shape = Shape {
     keys: &["h1", "h2", "h2c", "h2_max_streams"],
 };
 
+pub(crate) static LISTENER_TLS: Shape = Shape {
+    name: "listener.tls",
+    example: "[listener.tls]",
+    keys: &["min_version", "certificates", "unknown_sni", "client_auth", "sni_host_check"],
+};
+
+pub(crate) static LISTENER_TLS_CERTIFICATES: Shape = Shape {
+    name: "listener.tls.certificates",
+    example: "{ cert = \"shop.crt\", key = \"shop.key\" }",
+    keys: &["cert", "key"],
+};
+
+pub(crate) static LISTENER_TLS_CLIENT_AUTH: Shape = Shape {
+    name: "listener.tls.client_auth",
+    example: "client_auth = { ca = \"clients.pem\", mode = \"require\" }",
+    keys: &["ca", "mode"],
+};
+
 pub(crate) static LISTENER_TIMEOUTS: Shape = Shape {
     name: "listener.timeouts",
     example: "timeouts = { header = \"5s\" }",
     keys: &[
         "header",
         "body_idle",
+        "tls_handshake",
         "keepalive",
         "send_idle",
         "connect",
@@ -343,6 +362,9 @@ pub(crate) const ALL: &[&Shape] = &[
     &LISTENER_LIMITS,
     &LISTENER_PATH,
     &LISTENER_HTTP,
+    &LISTENER_TLS,
+    &LISTENER_TLS_CERTIFICATES,
+    &LISTENER_TLS_CLIENT_AUTH,
     &LISTENER_TIMEOUTS,
     &ROUTE,
     &ROUTE_MATCH,

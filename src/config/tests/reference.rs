@@ -24,11 +24,20 @@ fn load_file(name: &str) -> Config {
 
 /// With what the reference names found from the project's directory.
 fn in_project(text: &str) -> String {
-    ["maintenance.html", "sticky.key", "ca.pem", "proxy.crt", "proxy.key"]
-        .iter()
-        .fold(text.to_owned(), |text, name| {
-            text.replace(&format!("\"{name}\""), &format!("\"config/{name}\""))
-        })
+    [
+        "maintenance.html",
+        "sticky.key",
+        "shop.crt",
+        "shop.key",
+        "clients.pem",
+        "ca.pem",
+        "proxy.crt",
+        "proxy.key",
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, name| {
+        text.replace(&format!("\"{name}\""), &format!("\"config/{name}\""))
+    })
 }
 
 fn load_reference(text: &str) -> Config {

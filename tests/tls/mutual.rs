@@ -1,0 +1,73 @@
+//! Certificates of clients.
+
+use std::sync::Arc;
+
+use crate::support::{Pki, Proxy, TlsWire};
+use crate::{certificates, proxy};
+
+fn asking(pki: &Pki, clients: &Pki, mode: &str) -> Proxy {
+    let ca = clients.path("ca.pem").display().to_string();
+    let tls = format!(
+        "client_auth = {{ ca = \"{ca}\", mode = \"{mode}\" }}\n{}",
+        certificates(pki, &["shop"])
+    );
+    proxy(&tls, "")
+}
+
+/// The status, or that there was no answer.
+fn ask(proxy: &Proxy, config: rustls::ClientConfig) -> Option<(u16, String, String)> {
+    let mut wire = TlsWire::connect(proxy.address(), &Arc::new(config), "shop.example").ok()?;
+    let answer = wire.try_get("shop.example", "/").ok()?;
+    let field = |name: &str| answer.field(name).unwrap_or_default().to_owned();
+    Some((answer.status(), field("x-subject"), field("x-fingerprint")))
+}
+
+#[test]
+fn a_required_certificate_has_to_be_there_and_good() {
+    let (pki, strangers) = (Pki::new(), Pki::new());
+    pki.issue("shop", &["shop.example"]);
+    pki.issue("alice", &[]);
+    strangers.issue("mallory", &[]);
+    let proxy = asking(&pki, &pki, "require");
+    for versions in [&[&rustls::version::TLS12], &[&rustls::version::TLS13]] {
+        let (status, subject, fingerprint) =
+            ask(&proxy, pki.client_of(Some("alice"), versions)).expect("an answer");
+        assert_eq!((status, subject.as_str()), (200, "CN=alice"));
+        assert_eq!(fingerprint.len(), 64);
+        assert_eq!(ask(&proxy, pki.client_of(None, versions)), None);
+        // Mallory trusts the server, but nobody here vouches for Mallory.
+        std::fs::copy(strangers.path("mallory.crt"), pki.path("mallory.crt")).expect("copied");
+        std::fs::copy(strangers.path("mallory.key"), pki.path("mallory.key")).expect("copied");
+        assert_eq!(ask(&proxy, pki.client_of(Some("mallory"), versions)), None);
+    }
+}
+
+#[test]
+fn an_optional_certificate_may_be_missing_but_not_bad() {
+    let (pki, strangers) = (Pki::new(), Pki::new());
+    pki.issue("shop", &["shop.example"]);
+    pki.issue("alice", &[]);
+    strangers.issue("mallory", &[]);
+    let proxy = asking(&pki, &pki, "optional");
+    let (status, subject, _) = ask(&proxy, pki.client(Some("alice"))).expect("an answer");
+    assert_eq!((status, subject.as_str()), (200, "CN=alice"));
+    let (status, subject, fingerprint) = ask(&proxy, pki.client(None)).expect("an answer");
+    assert_eq!((status, subject.as_str(), fingerprint.as_str()), (200, "", ""));
+    std::fs::copy(strangers.path("mallory.crt"), pki.path("mallory.crt")).expect("copied");
+    std::fs::copy(strangers.path("mallory.key"), pki.path("mallory.key")).expect("copied");
+    assert_eq!(ask(&proxy, pki.client(Some("mallory"))), None);
+}
+
+#[test]
+fn a_clients_certificate_that_has_expired_is_refused() {
+    let pki = Pki::new();
+    pki.issue("shop", &["shop.example"]);
+    pki.issue_as("late", &[], &crate::support::PKCS_ECDSA_P256_SHA256, |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    });
+    for mode in ["require", "optional"] {
+        let proxy = asking(&pki, &pki, mode);
+        assert_eq!(ask(&proxy, pki.client(Some("late"))), None);
+    }
+}
