@@ -434,3 +434,21 @@ fn copies_go_to_mirrors_in_their_version() {
     eventually("all copies ended well", || metrics.sum(|worker| &worker.mirrors) == 20);
     assert_eq!(metrics.sum(|worker| &worker.mirrors_failed), 0);
 }
+
+#[test]
+fn checks_ask_over_what_requests_go_over() {
+    let peer = H2Peer::start(100);
+    for (kind, passes) in [
+        ("health = { path = \"/known/5\", expect = { body_contains = \"xxxxx\" }, interval = \"20ms\" }", true),
+        ("health = { path = \"/status/503\", interval = \"20ms\" }", false),
+        ("health = { path = \"/known/5\", expect = { body_contains = \"y\" }, interval = \"20ms\" }", false),
+        ("health = { path = \"/reset\", interval = \"20ms\" }", false),
+        ("health = { kind = \"grpc\", interval = \"20ms\" }", false),
+    ] {
+        let proxy = proxy_to(&peer, kind);
+        let state = |wanted| proxy.standing(peer.address).is_some_and(|now| now.is_sound() == wanted);
+        let n_before = peer.n(|seen| &seen.n_requests);
+        eventually("checks were made", || peer.n(|seen| &seen.n_requests) >= n_before + 4);
+        eventually(&format!("{kind}: passes {passes}"), || state(passes));
+    }
+}
