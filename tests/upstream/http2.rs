@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay::backend::State;
 use forebay::error::Reason;
 
 use crate::certificates::Authority;
@@ -24,7 +25,7 @@ fn alone(peer: &H2Peer, more: &str) -> Proxy {
     Proxy::from_text(&text(peer, more).replace("workers = 4", "workers = 1"))
 }
 
-fn n_in_flight(proxy: &Proxy) -> u32 {
+pub fn n_in_flight(proxy: &Proxy) -> u32 {
     proxy.upstream().members.iter().map(|member| member.backend.in_flight()).sum()
 }
 
@@ -439,14 +440,22 @@ fn copies_go_to_mirrors_in_their_version() {
 fn checks_ask_over_what_requests_go_over() {
     let peer = H2Peer::start(100);
     for (kind, passes) in [
-        ("health = { path = \"/known/5\", expect = { body_contains = \"xxxxx\" }, interval = \"20ms\" }", true),
+        (
+            "health = { path = \"/known/5\", expect = { body_contains = \"xxxxx\" }, interval = \"20ms\" }",
+            true,
+        ),
         ("health = { path = \"/status/503\", interval = \"20ms\" }", false),
-        ("health = { path = \"/known/5\", expect = { body_contains = \"y\" }, interval = \"20ms\" }", false),
+        (
+            "health = { path = \"/known/5\", expect = { body_contains = \"y\" }, interval = \"20ms\" }",
+            false,
+        ),
         ("health = { path = \"/reset\", interval = \"20ms\" }", false),
         ("health = { kind = \"grpc\", interval = \"20ms\" }", false),
     ] {
         let proxy = proxy_to(&peer, kind);
-        let state = |wanted| proxy.standing(peer.address).is_some_and(|now| now.is_sound() == wanted);
+        let state = |wanted| {
+            proxy.standing(peer.address).is_some_and(|now| (now.state == State::Up) == wanted)
+        };
         let n_before = peer.n(|seen| &seen.n_requests);
         eventually("checks were made", || peer.n(|seen| &seen.n_requests) >= n_before + 4);
         eventually(&format!("{kind}: passes {passes}"), || state(passes));

@@ -9,6 +9,7 @@ mod certificates;
 mod h2_peer;
 mod http2;
 mod peers;
+mod raw;
 mod relay;
 mod tls;
 
