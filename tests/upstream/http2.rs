@@ -210,7 +210,7 @@ fn bodies_and_trailers_go_both_ways() {
     assert_eq!(client.response().text(), "0");
     // What is large goes through in pieces, on one connection.
     let body = "0123456789".repeat(400_000);
-    client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     let mut reader = client.again();
     let sent = body.clone();
     let sending = std::thread::spawn(move || {
