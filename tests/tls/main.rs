@@ -9,6 +9,8 @@ mod handshakes;
 mod mutual;
 mod names;
 mod resumption;
+mod shipped;
+mod watching;
 
 use support::{Pki, Proxy};
 
