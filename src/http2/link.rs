@@ -19,10 +19,18 @@ const DIRECT_BYTES: usize = 16 * 1024;
 const GATHERED_BYTES_MAX: usize = 32 * 1024;
 
 /// Memory for gathering that a connection keeps while nothing waits in it.
-const IDLE_BYTES_MAX: usize = 4 * 1024;
+const IDLE_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of one read.
+const READ_BYTES_MAX: usize = 32 * 1024;
 
 /// Reads in one turn: somebody who sends without end must not keep the worker from others.
 const READS_MAX: u32 = 16;
+
+thread_local! {
+    /// What is read goes through this.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
+}
 
 /// The bytes under one connection; h2 gets a [`LinkIo`] of it.
 #[derive(Debug)]
@@ -169,11 +177,14 @@ impl AsyncRead for LinkIo<'_> {
             // Whoever polls the connection looks at that next.
             return Poll::Pending;
         }
-        let room = buffer.initialize_unfilled();
-        let n = ready!(link.poll_read(cx, room))?;
-        link.guard.borrow_mut().received(&room[..n], Instant::now);
-        buffer.advance(n);
-        Poll::Ready(Ok(()))
+        // Not into its buffer, which would have to be zeroed first, each time and as a whole.
+        SCRATCH.with_borrow_mut(|scratch| {
+            let room = buffer.remaining().min(scratch.len());
+            let n = ready!(link.poll_read(cx, &mut scratch[..room]))?;
+            link.guard.borrow_mut().received(&scratch[..n], Instant::now);
+            buffer.put_slice(&scratch[..n]);
+            Poll::Ready(Ok(()))
+        })
     }
 }
 

@@ -226,7 +226,8 @@ impl Session<'_> {
             self.over_limit,
         );
         let open = OpenStream::new(&self.streams);
-        tokio::task::spawn_local(stream::serve(connection, exchange, facts, open));
+        // Boxed: tokio moves a task's future about, at its beginning and at its end.
+        tokio::task::spawn_local(Box::pin(stream::serve(connection, exchange, facts, open)));
     }
 
     /// Ends the connection of a client that does what it must not do; true when that was news.

@@ -24,8 +24,8 @@ use crate::snapshot::{Snapshot, SocketId};
 /// How often the operator is told that clients flood a listener, by each worker.
 const FLOOD_TOLD_AGAIN: Duration = Duration::from_secs(60);
 
-/// Finished exchanges kept for their memory.
-const SPARE_EXCHANGES_MAX: usize = 64;
+/// Finished exchanges kept for their memory: as many as a few connections of HTTP/2 have at once, some 5 KiB each.
+const SPARE_EXCHANGES_MAX: usize = 1024;
 
 /// A snapshot held by exchanges of this worker: cloning it moves no shared cache line.
 pub(super) type Pinned = Rc<Arc<Snapshot>>;
