@@ -12,8 +12,8 @@ use crate::error::Reason;
 use crate::http1::{Expectation, Framing, HeadLimits, RequestFacts, ResponseFacts};
 use crate::message::{Fields, Known, RequestHead, ResponseHead, Version};
 
-/// Bytes that RFC 9113, section 6.5.2, counts for a field beside its name and value.
-const FIELD_OVERHEAD_BYTES: usize = 32;
+/// Bytes of a field's line in HTTP/1.1 beside its name and value: a head may be as long in either version.
+const LINE_OVERHEAD_BYTES: usize = 4;
 
 /// Brings a request's head into ours. `ends`: no body comes.
 ///
@@ -38,22 +38,21 @@ pub(super) fn read_request(
     if target.len() > limits.uri_bytes {
         return Err(Reason::UriLimit);
     }
-    let n_bytes: usize = parts
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD_BYTES)
-        .sum();
-    if parts.headers.len() > limits.headers || n_bytes > limits.header_bytes {
-        return Err(Reason::HeaderLimit);
-    }
+    let (mut n_fields, mut n_bytes) = (0, head.fields.bytes().len());
     let mut framing = Body { ends, length: None };
     let mut cookies = Vec::new();
     for (name, value) in &parts.headers {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
         let known = Known::of(name);
+        n_bytes += name.len() + value.len() + LINE_OVERHEAD_BYTES;
+        // However many pieces cookies come in, they become one field.
+        n_fields += usize::from(known != Known::Cookie || cookies.is_empty());
+        if n_fields > limits.headers || n_bytes > limits.header_bytes {
+            return Err(Reason::HeaderLimit);
+        }
         match known {
             Known::Host if authority.is_some() => {
-                if Some(value) != authority {
+                if !authority.is_some_and(|authority| value.eq_ignore_ascii_case(authority)) {
                     return Err(Reason::BadRequest);
                 }
                 continue;

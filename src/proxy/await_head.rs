@@ -119,7 +119,7 @@ impl Connection {
         if exchange.wait.upload_over && !exchange.wait.upload_broken && self.poll_client_gone(cx) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
-        if held_back::client_was_lost(&self.stream, exchange) {
+        if held_back::client_was_lost(cx, &self.stream, exchange) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
         if permit.backend().is_stalled() && race::may_begin(self.worker(), exchange, permit) {

@@ -164,7 +164,7 @@ impl Connection {
         exchange: &Exchange,
     ) -> bool {
         // What is read of a body now would be taken for the next request.
-        match exchange.upload.is_read() {
+        match exchange.upload.is_read() || self.stream.channel().is_some() {
             true => self.poll_client_gone(cx),
             false => self.stream.is_reset(),
         }

@@ -82,7 +82,8 @@ impl Connection {
             if let Poll::Ready(head) = self.poll_parked(cx, exchange) {
                 return Poll::Ready(Ok(Err(head)));
             }
-            if exchange.upload.is_read() && self.poll_client_gone(cx) {
+            let may_look = exchange.upload.is_read() || self.stream.channel().is_some();
+            if may_look && self.poll_client_gone(cx) {
                 return Poll::Ready(Err(Reason::ClientGone));
             }
             self.timer.poll(cx, deadline).map(|()| {

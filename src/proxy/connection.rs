@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use tokio::task::coop;
@@ -16,6 +16,7 @@ use super::exchange::Exchange;
 use super::handshake::{self, Spoken};
 use super::hold::Hold;
 
+use super::preface::Preface;
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
 use crate::admit;
@@ -76,12 +77,32 @@ pub(super) struct Registration {
     is_stream: bool,
 }
 
+impl Registration {
+    /// Of a task that serves streams: their connection is counted already.
+    pub(super) fn of_streams(worker: Rc<Worker>, waker: Waker) -> Self {
+        let slot = Some(worker.register(waker, true));
+        Registration { worker, slot, is_stream: true }
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             self.worker.unregister(slot, self.is_stream);
         }
     }
+}
+
+/// Who asks on a stream of an HTTP/2 connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) gate: Rc<Gate>,
+    pub(super) stream: Stream,
+    pub(super) peer: Peer,
+    pub(super) peer_ip: Rc<str>,
+    /// What the TLS session of the connection is, where it has one.
+    pub(super) session: Option<Rc<Session>>,
+    pub(super) over_limit: bool,
 }
 
 #[derive(Debug)]
@@ -116,27 +137,6 @@ impl Drop for Connection {
     }
 }
 
-/// Whether what a client sends is the preface of HTTP/2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Preface {
-    Complete,
-    Partial,
-    None,
-}
-
-impl Preface {
-    /// Of `bytes`, the first ones. Without `h1` there is nothing else that they could be.
-    fn of(bytes: &[u8], h1: bool) -> Self {
-        match (bytes.starts_with(PREFACE), PREFACE.starts_with(bytes)) {
-            (true, _) => Preface::Complete,
-            (false, true) => Preface::Partial,
-            // It will be refused by whoever knows how.
-            (false, false) if !h1 => Preface::Complete,
-            (false, false) => Preface::None,
-        }
-    }
-}
-
 /// What comes after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
@@ -157,9 +157,6 @@ enum Head {
     Closed,
 }
 
-/// What a client sends first that knows beforehand that we speak HTTP/2 (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 impl Connection {
     pub(super) fn worker(&self) -> &Rc<Worker> {
         &self.registration.worker
@@ -171,22 +168,16 @@ impl Connection {
         self.worker().counters().connections.add(1);
     }
 
-    /// For one stream of an HTTP/2 connection; `from`: who is at the other end of that.
-    pub(super) fn for_stream(
-        worker: Rc<Worker>,
-        gate: Rc<Gate>,
-        stream: Stream,
-        (peer, peer_ip): (Peer, Rc<str>),
-        session: Option<Rc<Session>>,
-        over_limit: bool,
-    ) -> Self {
+    /// For one stream of an HTTP/2 connection, served by a task with this `registration` and `timer`.
+    pub(super) fn for_stream(registration: Registration, timer: Timer, client: Client) -> Self {
+        let Client { gate, stream, peer, peer_ip, session, over_limit } = client;
         Connection {
-            registration: Registration { worker, slot: None, is_stream: true },
+            registration,
             gate,
             stream,
             peer,
             peer_ip,
-            timer: Timer::default(),
+            timer,
             inbox: Vec::new(),
             unparsed: false,
             deadline: None,
@@ -197,10 +188,12 @@ impl Connection {
         }
     }
 
-    /// As [`Connection::register`], for a stream: its connection is counted already.
-    pub(super) async fn register_stream(&mut self) {
-        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        self.registration.slot = Some(self.worker().register(waker, true));
+    /// Ends the stream; what belongs to its task comes back.
+    pub(super) fn end_stream(mut self) -> (Registration, Timer) {
+        let Registration { worker, slot, is_stream } = &mut self.registration;
+        let registration =
+            Registration { worker: Rc::clone(worker), slot: slot.take(), is_stream: *is_stream };
+        (registration, std::mem::take(&mut self.timer))
     }
 
     /// Serves the connection in the language that its listener and its client agree on.

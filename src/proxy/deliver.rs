@@ -146,7 +146,7 @@ impl Connection {
         if std::mem::take(&mut exchange.download.progressed) {
             *moved = Instant::now();
         }
-        if held_back::client_was_lost(&self.stream, exchange) {
+        if held_back::client_was_lost(cx, &self.stream, exchange) {
             return Poll::Ready(Err(Reason::ClientGone));
         }
         let timeouts = timeouts(exchange);

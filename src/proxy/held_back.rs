@@ -1,6 +1,7 @@
 //! A client whose upload waits for a slow backend: nothing is read from it meanwhile, and what it sent keeps
 //! its socket readable, so no event tells when it is gone. It is looked at now and then.
 
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::exchange::Exchange;
@@ -16,10 +17,17 @@ pub(super) fn next_glance(exchange: &Exchange) -> Option<Instant> {
     is_held_back(exchange).then(|| Instant::now() + GLANCE)
 }
 
-/// Whether `client` reset its connection while its upload was held back.
-pub(super) fn client_was_lost(client: &Stream, exchange: &Exchange) -> bool {
+/// Whether `client` reset its connection, or its stream, while its upload was held back.
+pub(super) fn client_was_lost(cx: &mut Context<'_>, client: &Stream, exchange: &Exchange) -> bool {
+    if !is_held_back(exchange) {
+        return false;
+    }
+    if let Some(channel) = client.channel() {
+        // It tells by itself.
+        return channel.poll_gone(cx).is_ready();
+    }
     let stuck = |moved: Instant| moved.elapsed() >= GLANCE;
-    is_held_back(exchange) && exchange.wait.upload_moved.is_none_or(stuck) && client.is_reset()
+    exchange.wait.upload_moved.is_none_or(stuck) && client.is_reset()
 }
 
 fn is_held_back(exchange: &Exchange) -> bool {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use h2::Reason as Code;
 
-use super::connection::{Connection, ON_ITS_WAY};
+use super::connection::{Client, Connection, ON_ITS_WAY};
 use super::stream;
 use super::timer::Timer;
 use super::worker::{Gate, Worker};
@@ -217,17 +217,16 @@ impl Session<'_> {
         let head = &mut exchange.request.head;
         let (server, facts) = ServerStream::new(request, respond, &limits, head);
         exchange.begin_at(pin, index);
-        let connection = Connection::for_stream(
-            Rc::clone(self.worker),
-            Rc::clone(self.gate),
-            Stream::Channel(Box::new(server)),
-            (self.peer, Rc::clone(self.peer_ip)),
-            self.tls.cloned(),
-            self.over_limit,
-        );
+        let client = Client {
+            gate: Rc::clone(self.gate),
+            stream: Stream::Channel(Box::new(server)),
+            peer: self.peer,
+            peer_ip: Rc::clone(self.peer_ip),
+            session: self.tls.cloned(),
+            over_limit: self.over_limit,
+        };
         let open = OpenStream::new(&self.streams);
-        // Boxed: tokio moves a task's future about, at its beginning and at its end.
-        tokio::task::spawn_local(Box::pin(stream::serve(connection, exchange, facts, open)));
+        stream::serve(self.worker, stream::Job::new(client, exchange, facts, open));
     }
 
     /// Ends the connection of a client that does what it must not do; true when that was news.

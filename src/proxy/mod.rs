@@ -41,6 +41,7 @@ mod http2;
 mod log_lines;
 mod mirror;
 mod pick;
+mod preface;
 mod queue;
 mod race;
 mod respond;

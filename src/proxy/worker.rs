@@ -14,6 +14,7 @@ use super::exchange::Exchange;
 use super::handshake;
 use super::log_lines::LogLines;
 use super::mirror::Places;
+use super::stream::Berths;
 use crate::hash::Set;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::pool::{self, Pool};
@@ -55,6 +56,8 @@ pub struct Worker {
     /// Room for TLS handshakes.
     pub(super) handshakes: Semaphore,
     wakers: RefCell<Wakers>,
+    /// Tasks that serve streams and wait for the next one.
+    pub(super) berths: Berths,
     draining: Cell<bool>,
     in_service: RefCell<InService>,
 }
@@ -95,6 +98,7 @@ impl Worker {
             log: RefCell::default(),
             handshakes: handshake::places(),
             wakers: RefCell::default(),
+            berths: Berths::default(),
             draining: Cell::new(false),
             in_service: RefCell::default(),
         })
@@ -118,6 +122,7 @@ impl Worker {
         // Not only after a reload: an exchange that began before it may have kept its connection since.
         self.pool.retain(&in_service.keys);
         self.pool.sweep(Instant::now());
+        self.berths.thin_out();
         self.flush_log();
     }
 
