@@ -141,3 +141,23 @@ impl Seldom {
         told < minute && self.minute.compare_exchange(told, minute, Relaxed, Relaxed).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_seldom_is_told_once_a_minute() {
+        let seldom = Seldom::default();
+        let told = |seconds| seldom.may_tell(Duration::from_secs(seconds));
+        assert!(told(5));
+        assert!(!told(5) && !told(59));
+        assert!(told(60));
+        assert!(!told(61));
+        assert!(told(6000));
+        // A clock that goes back has nothing told twice.
+        assert!(!told(5));
+    }
+}

@@ -10,6 +10,7 @@ mod mutual;
 mod names;
 mod resumption;
 mod shipped;
+mod told;
 mod watching;
 
 use support::{Pki, Proxy};

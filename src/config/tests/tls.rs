@@ -12,6 +12,8 @@ use super::{completed, load_text, plain, report};
 fn issue(folder: &Path, name: &str, hosts: &[&str], change: impl FnOnce(&mut CertificateParams)) {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(hosts).expect("names");
+    // What chains are told by.
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
     change(&mut params);
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate").pem();
