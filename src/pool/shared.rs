@@ -116,7 +116,9 @@ impl SharedPool {
                 if group.speaks_http1 {
                     return Ok(Turn::Dial(Dialling { pool: self, key, is_alone: true }));
                 }
-                if !group.dials && group.trunks.len() < TRUNKS_MAX {
+                // What was made a moment ago will have room as soon as its peer says so.
+                let is_soon = group.trunks.iter().any(|kept| kept.trunk.is_unsettled());
+                if !group.dials && !is_soon && group.trunks.len() < TRUNKS_MAX {
                     group.dials = true;
                     return Ok(Turn::Dial(Dialling { pool: self, key, is_alone: false }));
                 }

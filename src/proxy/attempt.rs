@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::await_head::{Head, Wait};
-use super::connect::{Dialled, pool_key};
+use super::connect::Dialled;
 use super::connection::Connection;
 use super::exchange::Exchange;
 
@@ -51,16 +51,17 @@ impl Connection {
     ) -> Result<Answered, Failed> {
         let first_try = exchange.record.attempts == 1 && !exchange.record.queued;
         let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
-        let key = pool_key(exchange, permit.backend());
-        let pooled = if fresh { None } else { self.worker().pool.take(key, now) };
-        let (mut upstream, origin, ready) = match pooled {
-            Some(connection) => {
-                self.worker().counters().upstream_reuses.add(1);
-                (connection, Origin::Pool, now)
-            }
+        let pooled = if fresh { None } else { self.pooled(exchange, permit.backend(), now) };
+        let mut origin = Origin::Pool;
+        let mut ready = now;
+        let mut upstream = match pooled {
+            Some(connection) => connection,
             // Boxed, so that idle connections do not keep room for it.
             None => match Box::pin(self.connect(exchange, permit.backend(), fresh)).await {
-                Ok(Dialled::Connection(connection, origin, ready)) => (connection, origin, ready),
+                Ok(Dialled::Connection(connection, whence)) => {
+                    (origin, ready) = (whence, Instant::now());
+                    connection
+                }
                 Ok(Dialled::Overtaken(head)) => {
                     return came_to(exchange, permit, None, Ok(head), None);
                 }

@@ -23,8 +23,8 @@ use crate::pool::{self, Key, Turn};
 
 /// What connecting came to.
 pub(super) enum Dialled {
-    /// One, where it came from, and when it was there.
-    Connection(pool::Connection, Origin, Instant),
+    /// One, and where it came from.
+    Connection(pool::Connection, Origin),
     /// The try that is raced was answered meanwhile.
     Overtaken(Head),
 }
@@ -34,12 +34,6 @@ pub(super) enum Dialled {
 fn transport<'a>(exchange: &'a Exchange, backend: &Backend) -> Option<&'a Arc<Transport>> {
     let transport = exchange.hold.as_ref()?.upstream()?.transport(backend.id)?;
     Some(if exchange.request.upgrade { transport.for_upgrades() } else { transport })
-}
-
-/// The key of connections to `backend` that can carry the exchange's request.
-#[inline]
-pub(super) fn pool_key(exchange: &Exchange, backend: &Backend) -> Key {
-    Key::new(backend.id, transport(exchange, backend).map(|transport| &**transport))
 }
 
 /// Tells why there is no connection to `backend`: at debug, what an operator can mend once a minute at warn.
@@ -117,6 +111,20 @@ pub(super) async fn make(
 }
 
 impl Connection {
+    /// A connection to `backend` that is there.
+    #[inline]
+    pub(super) fn pooled(
+        &self,
+        exchange: &Exchange,
+        backend: &Backend,
+        now: Instant,
+    ) -> Option<pool::Connection> {
+        let transport = transport(exchange, backend).map(|transport| &**transport);
+        let found = self.worker().pool.take(Key::new(backend.id, transport), now)?;
+        self.worker().counters().upstream_reuses.add(1);
+        Some(found)
+    }
+
     /// Connects to `backend`, within the time that there is for it.
     pub(super) async fn connect(
         &mut self,
@@ -165,10 +173,9 @@ impl Connection {
             Ok(made) => made,
             Err(head) => return Ok(Dialled::Overtaken(head)),
         };
-        let ready = Instant::now();
         if origin == Origin::New {
-            exchange.record.connect = Some(ready.saturating_duration_since(began));
+            exchange.record.connect = Some(began.elapsed());
         }
-        Ok(Dialled::Connection(connection, origin, ready))
+        Ok(Dialled::Connection(connection, origin))
     }
 }

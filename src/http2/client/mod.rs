@@ -95,6 +95,11 @@ impl Trunk {
         max.saturating_sub(self.n_streams())
     }
 
+    /// Whether its peer has yet to say how many streams it allows; until then there is room for one.
+    pub fn is_unsettled(&self) -> bool {
+        !self.shared.is_settled.load(Relaxed)
+    }
+
     /// Whether it takes no more streams: it ended, or its peer has said that it will. Those that are open may go on.
     pub fn is_leaving(&self) -> bool {
         self.shared.is_over.load(Relaxed) || is_leaving(&mut self.requests.clone())

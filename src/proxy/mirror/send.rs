@@ -179,7 +179,7 @@ impl Copy {
 fn begin(stream: &Stream, bytes: &[u8]) -> Result<usize, Reason> {
     let Some(channel) = stream.channel().and_then(Channel::backend) else { return Ok(0) };
     let mut head = RequestHead::default();
-    match parse_request(bytes, &HeadLimits::OFF, &mut head)? {
+    match parse_request(bytes, &HeadLimits::kept_by(bytes), &mut head)? {
         Parsed::Complete { head_bytes, facts } => {
             channel.request(&head, None, facts.framing)?;
             Ok(head_bytes)
