@@ -283,6 +283,9 @@ impl Session<'_> {
             return listener.timeouts.header.map(|header| self.began + header);
         }
         let (quiet, since) = self.quiet_since(Instant::now());
+        if quiet == Quiet::Idle {
+            self.link.rest();
+        }
         let patience = match quiet {
             Quiet::Sending => listener.send_idle,
             Quiet::Idle if self.leaving.is_some() => Some(ON_ITS_WAY),
