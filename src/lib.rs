@@ -61,7 +61,7 @@
 //! 8 end      connection → pool, in-flight − 1, counters, access-log line
 //! ```
 //! The client's task drives everything, both sockets and one lazily armed timer: dropping it at any point closes
-//! what must be closed. While idle it holds none of the above; buffers and exchanges are lent by the worker.
+//! what must be closed. An HTTP/2 connection has a task of its own, and each of its streams one that does the above. While idle it holds none of the above; buffers and exchanges are lent by the worker.
 //!
 //! # The life of a reload
 //! ```text
