@@ -18,8 +18,8 @@ const DIRECT_BYTES: usize = 16 * 1024;
 /// Bytes that are gathered before they are sent.
 const GATHERED_BYTES_MAX: usize = 32 * 1024;
 
-/// Memory for gathering that a connection keeps while nothing waits in it.
-const IDLE_BYTES_MAX: usize = 8 * 1024;
+/// Memory for gathering that a connection keeps while no stream is open on it.
+const IDLE_BYTES_MAX: usize = 2 * 1024;
 
 /// Bytes of one read.
 const READ_BYTES_MAX: usize = 32 * 1024;
@@ -112,10 +112,15 @@ impl<'a> Link<'a> {
         }
         gathered.n_sent = 0;
         gathered.bytes.clear();
-        if gathered.bytes.capacity() > IDLE_BYTES_MAX {
-            gathered.bytes.shrink_to(IDLE_BYTES_MAX);
-        }
         Poll::Ready(Ok(()))
+    }
+
+    /// Gives memory back: for now there is nothing to send.
+    pub fn rest(&self) {
+        let gathered = &mut *self.gathered.borrow_mut();
+        if gathered.bytes.is_empty() && gathered.bytes.capacity() > IDLE_BYTES_MAX {
+            gathered.bytes = Vec::new();
+        }
     }
 
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {

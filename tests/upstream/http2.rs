@@ -461,3 +461,50 @@ fn checks_ask_over_what_requests_go_over() {
         eventually(&format!("{kind}: passes {passes}"), || state(passes));
     }
 }
+
+#[test]
+fn beyond_the_bound_on_streams_another_connection_is_made() {
+    let peer = H2Peer::start(1000);
+    let proxy = alone(&peer, "");
+    let n_clients = forebay::http2::STREAMS_MAX + 20;
+    let mut clients: Vec<_> = (0..n_clients).map(|_| proxy.connect()).collect();
+    clients.iter_mut().for_each(|client| client.send(get("/hang")));
+    eventually("all are under way", || peer.n(|seen| &seen.n_requests) == n_clients);
+    assert_eq!(peer.n(|seen| &seen.n_at_once_max), forebay::http2::STREAMS_MAX);
+    assert_eq!(peer.n(|seen| &seen.n_connections), 2);
+    drop(clients);
+    eventually("nothing is in flight", || n_in_flight(&proxy) == 0);
+}
+
+#[test]
+fn http2_from_end_to_end_by_curl() {
+    let peer = H2Peer::start(100);
+    let text = text(&peer, "")
+        .replace("bind = \"127.0.0.1:0\"", "bind = \"127.0.0.1:0\"\nhttp = { h2c = true }");
+    let proxy = Proxy::from_text(&text);
+    let folder = tempfile::tempdir().expect("a folder");
+    let body = "0123456789".repeat(1_000_000);
+    let file = folder.path().join("body");
+    std::fs::write(&file, &body).expect("a file");
+    let curl = |version: &str, path: &str, more: &[&str]| {
+        let url = format!("http://{}{path}", proxy.address());
+        let output = std::process::Command::new("curl")
+            .args(["--silent", "--show-error", "--max-time", "20", version, &url])
+            .args(["--write-out", " %{http_code} %{http_version}"])
+            .args(more)
+            .output()
+            .expect("curl is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for (version, shown) in [("--http2-prior-knowledge", "2"), ("--http1.1", "1.1")] {
+        assert_eq!(curl(version, "/known/5", &[]), format!("xxxxx 200 {shown}"));
+        assert_eq!(curl(version, "/status/404", &["--head"]).split(' ').next_back(), Some(shown));
+        let data = format!("@{}", file.display());
+        let upload = ["--data-binary", &data, "--header", "expect:"];
+        assert_eq!(curl(version, "/take", &upload), format!("10000000 200 {shown}"));
+        let echoed = curl(version, "/echo", &upload);
+        assert_eq!(echoed.strip_suffix(&format!(" 200 {shown}")), Some(&*body));
+    }
+    eventually("nothing is in flight", || n_in_flight(&proxy) == 0);
+}
