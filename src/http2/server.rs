@@ -58,6 +58,15 @@ impl ServerStream {
     }
 }
 
+impl ServerStream {
+    fn reset_by(&self, code: Code) {
+        match &mut *self.answer.borrow_mut() {
+            Answer::Begun(sink) => sink.reset(code),
+            Answer::Owed(respond) => respond.send_reset(code),
+        }
+    }
+}
+
 impl Channel for ServerStream {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut *self.source.borrow_mut() {
@@ -102,10 +111,11 @@ impl Channel for ServerStream {
     }
 
     fn reset(&self) {
-        match &mut *self.answer.borrow_mut() {
-            Answer::Begun(sink) => sink.reset(Code::INTERNAL_ERROR),
-            Answer::Owed(respond) => respond.send_reset(Code::INTERNAL_ERROR),
-        }
+        self.reset_by(Code::INTERNAL_ERROR);
+    }
+
+    fn cancel(&self) {
+        self.reset_by(Code::CANCEL);
     }
 
     fn client(&self) -> Option<&dyn ClientChannel> {
