@@ -19,6 +19,7 @@ use crate::filter::Resume;
 use crate::http1::Decoder;
 use crate::relay::{Buffer, Encoding, PumpError};
 use crate::snapshot::Forwarding;
+use crate::tls::Session;
 
 /// How long the filters of one exchange may wait, all together. The test of it is not that patient.
 const FILTERS_WAIT_MAX: Duration =
@@ -113,6 +114,10 @@ impl Connection {
         }
         if self.over_limit {
             return Err(Reason::RateLimited);
+        }
+        if !Session::stands(self.session.as_deref(), listener.tls.as_ref()) {
+            self.is_outdated = true;
+            return Err(Reason::Misdirected);
         }
         let place = entered?;
         let entry = &listener.entries[place.entry];

@@ -205,6 +205,10 @@ impl Session<'_> {
             // Nobody waits for an answer any more: nobody is asked for one.
             return;
         }
+        if !tls::Session::stands(self.tls.map(|it| &**it), pin.listeners[index].1.tls.as_ref()) {
+            // It is answered so, and may come again on another connection.
+            self.leave();
+        }
         self.worker.counters().h2_streams.add(1);
         let limits = &pin.listeners[index].1.limits;
         let limits = HeadLimits {

@@ -14,7 +14,7 @@ use rustls::{Error, ServerConfig, SupportedProtocolVersion};
 
 use super::tickets::Scope;
 use super::{Choice, Tickets, provider};
-use crate::certificate::Pair;
+use crate::certificate::{Fingerprint, Pair};
 use crate::config::{ClientAuth, ClientAuthMode, ListenerHttp, ListenerTls, TlsVersion};
 
 /// What a listener shows to those who speak TLS to it.
@@ -24,6 +24,7 @@ pub struct Server {
     tickets: Arc<Tickets>,
     http: ListenerHttp,
     checks_host: bool,
+    asks_clients: bool,
 }
 
 struct Live {
@@ -47,6 +48,7 @@ impl Server {
             tickets: Arc::clone(tickets),
             http,
             checks_host: written.sni_host_check,
+            asks_clients: written.client_auth.is_some(),
         })
     }
 
@@ -76,6 +78,24 @@ impl Server {
     pub fn requires_client(&self) -> bool {
         let live = self.live.load();
         live.written.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Require)
+    }
+
+    /// Who vouches for clients of sessions that begin now; `None`: nobody is asked.
+    pub fn vouching(&self) -> Option<Fingerprint> {
+        let live = self.live.load();
+        live.written.client_auth.as_ref().map(|auth| auth.roots.fingerprint)
+    }
+
+    /// Whether a client that showed what `vouched` vouched for (`None`: that showed nothing) may ask for anything now.
+    pub(super) fn accepts(&self, vouched: Option<Fingerprint>) -> bool {
+        if !self.asks_clients {
+            return true;
+        }
+        let live = self.live.load();
+        live.written.client_auth.as_ref().is_none_or(|auth| match vouched {
+            Some(vouched) => vouched == auth.roots.fingerprint,
+            None => auth.mode == ClientAuthMode::Optional,
+        })
     }
 
     /// Whether a client that was shown the certificate for `sni` may ask for `host`.
