@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use h2::Reason as Code;
 
 use super::connection::{Client, Connection, ON_ITS_WAY};
+use super::handshake;
 use super::stream;
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
@@ -155,6 +156,9 @@ impl Session<'_> {
         if self.worker.is_draining() || self.gate.is_retired() || self.over_limit {
             self.leave();
         }
+        if self.tls.is_some() && self.is_outdated() {
+            self.leave();
+        }
         loop {
             if self.poll_streams(cx).is_ready() {
                 return Poll::Ready(());
@@ -259,6 +263,13 @@ impl Session<'_> {
             %what,
             "a client floods an HTTP/2 connection, which is closed; others are told at debug for a minute"
         );
+    }
+
+    /// See [`handshake::is_outdated`]: its streams are refused.
+    fn is_outdated(&self) -> bool {
+        let pinned = self.gate.pin(self.worker);
+        let tls = self.tls.map(|tls| &**tls);
+        pinned.is_some_and(|(pin, index)| handshake::is_outdated(tls, &pin.listeners[index].1))
     }
 
     /// Tells the client once to open no more streams.
