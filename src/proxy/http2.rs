@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use h2::Reason as Code;
 
 use super::connection::{Client, Connection, ON_ITS_WAY};
-use super::handshake;
 use super::stream;
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
@@ -265,11 +264,12 @@ impl Session<'_> {
         );
     }
 
-    /// See [`handshake::is_outdated`]: its streams are refused.
+    /// See [`super::handshake::is_outdated`]: its streams are refused.
     fn is_outdated(&self) -> bool {
         let pinned = self.gate.pin(self.worker);
         let tls = self.tls.map(|tls| &**tls);
-        pinned.is_some_and(|(pin, index)| handshake::is_outdated(tls, &pin.listeners[index].1))
+        pinned
+            .is_some_and(|(pin, index)| super::handshake::is_outdated(tls, &pin.listeners[index].1))
     }
 
     /// Tells the client once to open no more streams.
