@@ -175,12 +175,16 @@ pub(super) fn write_response(head: &ResponseHead) -> Result<Response<()>, Reason
 }
 
 /// Brings a response's head into ours. `ends`: no body comes. `to_head_request`: it answers a HEAD.
+///
+/// # Errors
+/// [`Reason::UpstreamProtocol`]: a length is none, or there are two. h2 looks at the first alone, and a client of
+/// HTTP/1.1 would be told both.
 pub(super) fn read_response(
     parts: &response::Parts,
     ends: bool,
     to_head_request: bool,
     head: &mut ResponseHead,
-) -> ResponseFacts {
+) -> Result<ResponseFacts, Reason> {
     let phrase = parts.status.canonical_reason().unwrap_or_default();
     let status = parts.status.as_u16();
     head.start(phrase.as_bytes(), Version::Http2, status, 0..phrase.len());
@@ -189,7 +193,12 @@ pub(super) fn read_response(
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
         let known = Known::of(name);
         if known == Known::ContentLength {
-            content_length = length(value);
+            let length = length(value).ok_or(Reason::UpstreamProtocol)?;
+            match content_length.replace(length) {
+                None => {}
+                Some(before) if before == length => continue,
+                Some(_) => return Err(Reason::UpstreamProtocol),
+            }
         }
         head.fields.append(known, name, &[value]);
     }
@@ -200,7 +209,7 @@ pub(super) fn read_response(
         None if ends => Framing::Length(0),
         None => Framing::Chunked,
     };
-    ResponseFacts { framing, connection: Default::default(), keep_alive: true }
+    Ok(ResponseFacts { framing, connection: Default::default(), keep_alive: true })
 }
 
 /// What frames or concerns an HTTP/1.1 connection (RFC 9113, section 8.2.2).

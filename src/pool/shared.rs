@@ -17,6 +17,10 @@ use crate::net::Stream;
 /// Connections to one backend that one worker has at once.
 pub const TRUNKS_MAX: usize = 16;
 
+/// Requests on one connection, whatever its policy allows: half of those that it has numbers for (RFC 9113, section
+/// 5.1.1), behind which it could take none, and would still look as if it could.
+const REQUESTS_MAX: u64 = 1 << 29;
+
 /// One worker's shared connections.
 #[derive(Debug, Default)]
 pub(super) struct SharedPool {
@@ -55,7 +59,7 @@ impl Kept {
         // What was made a moment ago has not been used yet.
         let unwanted = max_idle == 0 && is_idle && self.n_requests > 0;
         is_within(max_age, self.opened, now)
-            && max_requests.is_none_or(|max| self.n_requests < max)
+            && self.n_requests < max_requests.map_or(REQUESTS_MAX, |max| max.min(REQUESTS_MAX))
             && !too_long
             && !unwanted
             && !self.trunk.is_leaving()
@@ -222,5 +226,25 @@ impl Drop for Dialling<'_> {
                 group.news.notify_one();
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_connection_is_used_until_its_numbers_run_out() {
+        let (ours, _theirs) = tokio::net::UnixStream::pair().expect("a pair");
+        let opened = Trunk::open(ours.into(), Arc::default()).await.expect("nothing is waited for");
+        let (trunk, _driver) = opened;
+        let policy = Policy { max_idle: 1, idle: None, max_age: None, max_requests: None };
+        let opened = Instant::now();
+        let n_requests = REQUESTS_MAX - 1;
+        let kept = Kept { trunk, policy, opened, n_requests, idle_since: None };
+        let mut group = Group { trunks: vec![kept], ..Group::default() };
+        assert!(group.take(None, opened).is_some(), "the last one");
+        assert!(group.take(None, opened).is_none());
+        assert!(group.trunks.is_empty(), "it ends with its streams");
     }
 }

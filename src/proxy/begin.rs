@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::connection::{After, Connection};
 use super::exchange::Exchange;
 use super::expiry::{timeouts, total_deadline};
+use super::handshake;
 use super::held_back::GLANCE;
 use super::hold::Hold;
 use super::timer::earlier;
@@ -19,7 +20,6 @@ use crate::filter::Resume;
 use crate::http1::Decoder;
 use crate::relay::{Buffer, Encoding, PumpError};
 use crate::snapshot::Forwarding;
-use crate::tls::Session;
 
 /// How long the filters of one exchange may wait, all together. The test of it is not that patient.
 const FILTERS_WAIT_MAX: Duration =
@@ -87,7 +87,13 @@ impl Connection {
         let entered = {
             let rng = &mut worker.rng.borrow_mut();
             admit::identify(request, forwarding, from, rng);
-            admit::enter(request, listener, rng)
+            if handshake::is_outdated(self.session.as_deref(), listener) {
+                // On another connection it is what the listener asks for now.
+                request.facts.connection.close = true;
+                Err(Reason::Misdirected)
+            } else {
+                admit::enter(request, listener, rng)
+            }
         };
         let entry = entered.ok().map(|place| &listener.entries[place.entry]);
         let body_bytes_max = entry.map_or(listener.limits.body_bytes, |entry| entry.body_bytes_max);
@@ -114,10 +120,6 @@ impl Connection {
         }
         if self.over_limit {
             return Err(Reason::RateLimited);
-        }
-        if !Session::stands(self.session.as_deref(), listener.tls.as_ref()) {
-            self.is_outdated = true;
-            return Err(Reason::Misdirected);
         }
         let place = entered?;
         let entry = &listener.entries[place.entry];

@@ -61,7 +61,6 @@ pub fn serve<G: 'static>(
         over_limit,
         resets: false,
         session: None,
-        is_outdated: false,
     };
     async move {
         connection.register().await;
@@ -128,8 +127,6 @@ pub(super) struct Connection {
     pub(super) resets: bool,
     /// What the TLS handshake has settled, if there was one.
     pub(super) session: Option<Rc<Session>>,
-    /// Its listener wants something else by now than what the handshake has settled.
-    pub(super) is_outdated: bool,
 }
 
 impl Drop for Connection {
@@ -188,7 +185,6 @@ impl Connection {
             over_limit,
             resets: false,
             session,
-            is_outdated: false,
         }
     }
 
@@ -412,7 +408,7 @@ impl Connection {
             Version::Http11 | Version::Http2 => !facts.connection.close,
             Version::Http10 => facts.connection.keep_alive && !facts.connection.close,
         };
-        asked && !self.is_outdated && !self.worker().is_draining() && !self.gate.is_retired()
+        asked && !self.worker().is_draining() && !self.gate.is_retired()
     }
 
     /// Whether the client has left. Reads pipelined requests into the inbox meanwhile, up to a buffer of them.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::{Connection, LINGER, ON_ITS_WAY};
 use super::timer::earlier;
-use crate::certificate::{Fingerprint, Standing};
+use crate::certificate::Standing;
 use crate::error::Reason;
 use crate::log::since_1970;
 use crate::net::HandshakeError;
@@ -103,8 +103,6 @@ impl Connection {
             Poll::Pending => self.poll_late(cx, &mut until).map(|()| None),
         });
         let _placed = placed.await.ok_or(Failure::Late)?;
-        // Before the session: one that is vouched for anew in between is refused, not mistaken.
-        let vouching = server.vouching();
         let session = server.session().map_err(|error| {
             tracing::error!(%error, "a TLS session cannot be begun");
             Failure::Gone
@@ -121,16 +119,12 @@ impl Connection {
             None => Err(Failure::Late),
             Some(Err(HandshakeError::Io(_))) => Err(Failure::Gone),
             Some(Err(error)) => Err(Failure::Failed(error)),
-            Some(Ok(())) => self.settle(server, vouching),
+            Some(Ok(())) => self.settle(server),
         }
     }
 
     /// Keeps what the handshake came to.
-    fn settle(
-        &mut self,
-        server: &Arc<Server>,
-        vouching: Option<Fingerprint>,
-    ) -> Result<Spoken, Failure> {
+    fn settle(&mut self, server: &Arc<Server>) -> Result<Spoken, Failure> {
         let Some(tls) = self.stream.tls() else { return Err(Failure::Gone) };
         let counters = self.registration.worker.counters();
         let agreed = tls.with(Agreed::of);
@@ -139,8 +133,7 @@ impl Connection {
             counters.tls_resumed.add(1);
         }
         let session =
-            Session::new(Arc::clone(server), agreed.sni.as_deref(), agreed.client.as_deref())
-                .vouched_by(vouching);
+            Session::new(Arc::clone(server), agreed.sni.as_deref(), agreed.client.as_deref());
         // A ticket outlives its day: what was verified when it was made may be over by now.
         let is_over =
             session.client().is_some_and(|peer| peer.validity.at(now()) != Standing::Good);
@@ -199,6 +192,17 @@ pub(super) fn is_lost(head: &[u8], listener: &Listener, peer: &str) -> bool {
         );
     }
     is_lost
+}
+
+/// Whether a connection with this `session`, or none, began as no connection to `listener` would now: a reload has
+/// switched TLS on or off, or has it ask for certificates.
+#[inline]
+pub(super) fn is_outdated(session: Option<&Session>, listener: &Listener) -> bool {
+    match (session, &listener.tls) {
+        (None, None) => false,
+        (Some(session), Some(server)) => !session.suits(server),
+        (None, Some(_)) | (Some(_), None) => true,
+    }
 }
 
 /// What the handshake came to.

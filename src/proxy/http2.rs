@@ -155,6 +155,9 @@ impl Session<'_> {
         if self.worker.is_draining() || self.gate.is_retired() || self.over_limit {
             self.leave();
         }
+        if self.tls.is_some() && self.is_outdated() {
+            self.leave();
+        }
         loop {
             if self.poll_streams(cx).is_ready() {
                 return Poll::Ready(());
@@ -204,10 +207,6 @@ impl Session<'_> {
         if self.link.n_resets() != self.n_resets && respond.poll_reset(cx).is_ready() {
             // Nobody waits for an answer any more: nobody is asked for one.
             return;
-        }
-        if !tls::Session::stands(self.tls.map(|it| &**it), pin.listeners[index].1.tls.as_ref()) {
-            // It is answered so, and may come again on another connection.
-            self.leave();
         }
         self.worker.counters().h2_streams.add(1);
         let limits = &pin.listeners[index].1.limits;
@@ -263,6 +262,14 @@ impl Session<'_> {
             %what,
             "a client floods an HTTP/2 connection, which is closed; others are told at debug for a minute"
         );
+    }
+
+    /// See [`super::handshake::is_outdated`]: its streams are refused.
+    fn is_outdated(&self) -> bool {
+        let pinned = self.gate.pin(self.worker);
+        let tls = self.tls.map(|tls| &**tls);
+        pinned
+            .is_some_and(|(pin, index)| super::handshake::is_outdated(tls, &pin.listeners[index].1))
     }
 
     /// Tells the client once to open no more streams.

@@ -26,7 +26,7 @@ fn phrases(reason: Reason) -> (&'static str, &'static str) {
         Reason::BadRequest => ("Bad Request", "the request is malformed"),
         Reason::BadPath => ("Bad Request", "the path is ambiguous"),
         Reason::Misdirected => {
-            ("Misdirected Request", "this is not served on this connection; come again on another")
+            ("Misdirected Request", "this host is not served on this connection")
         }
         Reason::NoRoute => ("Not Found", "no route matches this request"),
         Reason::MethodRefused => ("Method Not Allowed", "this method is not served here"),

@@ -24,7 +24,6 @@ pub struct Server {
     tickets: Arc<Tickets>,
     http: ListenerHttp,
     checks_host: bool,
-    asks_clients: bool,
 }
 
 struct Live {
@@ -48,7 +47,6 @@ impl Server {
             tickets: Arc::clone(tickets),
             http,
             checks_host: written.sni_host_check,
-            asks_clients: written.client_auth.is_some(),
         })
     }
 
@@ -76,26 +74,13 @@ impl Server {
 
     /// Whether no session may be without a client's certificate.
     pub fn requires_client(&self) -> bool {
-        let live = self.live.load();
-        live.written.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Require)
+        self.client_auth().is_some_and(|(mode, _)| mode == ClientAuthMode::Require)
     }
 
-    /// Who vouches for clients of sessions that begin now; `None`: nobody is asked.
-    pub fn vouching(&self) -> Option<Fingerprint> {
+    /// Who vouches for clients now, and whether somebody has to.
+    pub(super) fn client_auth(&self) -> Option<(ClientAuthMode, Fingerprint)> {
         let live = self.live.load();
-        live.written.client_auth.as_ref().map(|auth| auth.roots.fingerprint)
-    }
-
-    /// Whether a client that showed what `vouched` vouched for (`None`: that showed nothing) may ask for anything now.
-    pub(super) fn accepts(&self, vouched: Option<Fingerprint>) -> bool {
-        if !self.asks_clients {
-            return true;
-        }
-        let live = self.live.load();
-        live.written.client_auth.as_ref().is_none_or(|auth| match vouched {
-            Some(vouched) => vouched == auth.roots.fingerprint,
-            None => auth.mode == ClientAuthMode::Optional,
-        })
+        live.written.client_auth.as_ref().map(|auth| (auth.mode, auth.roots.fingerprint))
     }
 
     /// Whether a client that was shown the certificate for `sni` may ask for `host`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Server;
 use crate::certificate::{Fingerprint, Peer};
+use crate::config::ClientAuthMode;
 
 /// The facts of one client's session.
 #[derive(Debug)]
@@ -13,36 +14,25 @@ pub struct Session {
     sni: Option<Box<str>>,
     /// The certificate it showed, verified.
     client: Option<Peer>,
-    /// Who vouched for that.
-    vouched: Option<Fingerprint>,
+    /// Who was asked to vouch for the client.
+    authorities: Option<Fingerprint>,
 }
 
 impl Session {
     /// A session with `server`. `client`: the certificate in DER that was verified.
     pub fn new(server: Arc<Server>, sni: Option<&str>, client: Option<&[u8]>) -> Self {
-        Session {
-            server,
-            sni: sni.map(Into::into),
-            client: client.and_then(Peer::read),
-            vouched: None,
-        }
+        let authorities = server.client_auth().map(|(_, authorities)| authorities);
+        let (sni, client) = (sni.map(Into::into), client.and_then(Peer::read));
+        Session { server, sni, client, authorities }
     }
 
-    /// The same; `vouching` vouched for its client's certificate, if it showed one.
-    pub fn vouched_by(mut self, vouching: Option<Fingerprint>) -> Self {
-        self.vouched = vouching.filter(|_| self.client.is_some());
-        self
-    }
-
-    /// Whether a connection with this `session` (`None`: in the clear) is still what its listener wants, which has `tls`
-    /// now: a reload does not end connections, but they may not outlive what clients have to show.
+    /// Whether `server`, which the listener has now, asks for no more of clients than was asked of this one.
     #[inline]
-    pub fn stands(session: Option<&Session>, tls: Option<&Arc<Server>>) -> bool {
-        match (session, tls) {
-            (_, None) => true,
-            (None, Some(_)) => false,
-            (Some(session), Some(server)) => server.accepts(session.vouched),
-        }
+    pub fn suits(&self, server: &Server) -> bool {
+        server.client_auth().is_none_or(|(mode, authorities)| {
+            let is_known = mode == ClientAuthMode::Optional || self.client.is_some();
+            is_known && self.authorities == Some(authorities)
+        })
     }
 
     /// Whether its client may ask for `host` (lower case, without port; empty: for none).
