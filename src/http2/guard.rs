@@ -104,6 +104,11 @@ impl Guard {
         self.spend(costs, clock);
     }
 
+    /// Sees that the DATA that came was padding and nothing else.
+    pub(super) fn received_padding(&mut self, clock: impl Fn() -> Instant) {
+        self.spend(DATA_EARNS + EMPTY_DATA_COSTS, clock);
+    }
+
     /// Sees that it is sent a head.
     #[inline]
     pub(super) fn sent_head(&mut self) {

@@ -137,6 +137,9 @@ impl Core {
             Ok(data) => data,
             Err(code) => return broken(code, "padding longer than the frame"),
         };
+        if data.is_empty() && !payload.is_empty() {
+            self.guard.received_padding(Instant::now);
+        }
         let Some(place) = self.streams.find(frame.stream) else {
             self.credit(payload.len());
             if !self.streams.was_reset(frame.stream) {
