@@ -159,7 +159,8 @@ impl Core {
         let Some(place) = self.streams.find(id) else {
             return match self.streams.was_reset(id) {
                 true => self.skip(block),
-                false => broken(Code::StreamClosed, "HEADERS on a stream that is closed"),
+                // Section 5.1.1; whether it was left out or is closed long since, nobody remembers.
+                false => broken(Code::Protocol, "HEADERS of a stream that is not the newest"),
             };
         };
         let stream = self.streams.at(place);

@@ -20,6 +20,13 @@ pub(super) struct Line {
     n_granted: usize,
 }
 
+#[cfg(test)]
+impl Line {
+    pub(super) fn n_granted(&self) -> usize {
+        self.n_granted
+    }
+}
+
 impl Core {
     /// Data that may be sent now by whoever need not stand in line.
     fn room(&self) -> usize {

@@ -216,3 +216,6 @@ impl Drop for Carrier<'_> {
         lock(&self.core).hang_up();
     }
 }
+
+#[cfg(test)]
+mod tests;

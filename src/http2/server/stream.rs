@@ -84,6 +84,11 @@ impl Stream {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_waited_for(&self, wants: u8) -> bool {
+        self.wanted & wants != 0
+    }
+
     /// The client sends nothing more.
     pub(super) fn end_remote(&mut self) {
         self.remote_ended = true;
