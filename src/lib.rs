@@ -26,9 +26,9 @@
 //! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
 //!                 admit     a request's way up to the search for a backend, sans I/O: also for tests and explain
 //! 3 bytes         probe     asking a backend how it is, one file a kind
-//!                 pool      idle connections to backends
+//!                 pool      idle connections to backends, and shared ones that speak HTTP/2
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
-//!                 http2     streams of HTTP/2, by h2, behind the same heads and byte streams as HTTP/1
+//!                 http2     streams of HTTP/2 behind the same heads and byte streams as HTTP/1: our codec to clients, h2 to backends
 //!                 net       sockets: listen, accept, dial; one stream type: in the clear, through TLS, or one of many
 //!                 tls       what listeners show to those who speak TLS: certificates by name, tickets
 //!                 log       operator events and access lines, one writer thread per target
@@ -61,7 +61,7 @@
 //! 8 end      connection → pool, in-flight − 1, counters, access-log line
 //! ```
 //! The client's task drives everything, both sockets and one lazily armed timer: dropping it at any point closes
-//! what must be closed. While idle it holds none of the above; buffers and exchanges are lent by the worker.
+//! what must be closed. An HTTP/2 connection has a task of its own, and each of its streams one that does the above. While idle it holds none of the above; buffers and exchanges are lent by the worker.
 //!
 //! # The life of a reload
 //! ```text
@@ -81,7 +81,8 @@
 //! | retry budget, cap on ejections, count of pending requests | registry | yes, by upstream |
 //! | queue of waiting requests | registry | yes, by upstream |
 //! | what checks say, and when the next is due | control thread | yes, by backend |
-//! | idle upstream connections, buffers, pipes, log lines | each worker | yes |
+//! | upstream connections that are kept or shared, buffers, pipes, log lines | each worker | yes |
+//! | TLS sessions with backends, to be resumed | registry, by settings | yes |
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |
 //! | writer threads of logs | registry, by target | yes |

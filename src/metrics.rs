@@ -98,12 +98,26 @@ impl Default for WorkerCounters {
 pub struct Metrics {
     /// One block a worker, by worker index.
     pub workers: Box<[CachePadded<WorkerCounters>]>,
+    /// What the control thread counts.
+    pub control: ControlCounters,
+}
+
+/// What the control thread counts, and it alone.
+#[derive(Debug, Default)]
+pub struct ControlCounters {
+    /// Certificates and authorities that were replaced because their files had changed.
+    pub certificates_renewed: Counter,
+    /// Changed files that were not good enough to be used.
+    pub certificates_refused: Counter,
+    /// Times that a certificate was told to end soon, or to have ended.
+    pub certificates_expiring: Counter,
 }
 
 impl Metrics {
     /// Zeroed blocks for `n_workers` workers.
     pub fn new(n_workers: usize) -> Self {
-        Metrics { workers: (0..n_workers).map(|_| CachePadded::default()).collect() }
+        let workers = (0..n_workers).map(|_| CachePadded::default()).collect();
+        Metrics { workers, control: ControlCounters::default() }
     }
 
     /// The sum of one counter over all workers.
@@ -125,5 +139,25 @@ impl Seldom {
         let minute = since.as_secs() / 60 + 1;
         let told = self.minute.load(Relaxed);
         told < minute && self.minute.compare_exchange(told, minute, Relaxed, Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_seldom_is_told_once_a_minute() {
+        let seldom = Seldom::default();
+        let told = |seconds| seldom.may_tell(Duration::from_secs(seconds));
+        assert!(told(5));
+        assert!(!told(5) && !told(59));
+        assert!(told(60));
+        assert!(!told(61));
+        assert!(told(6000));
+        // A clock that goes back has nothing told twice.
+        assert!(!told(5));
     }
 }

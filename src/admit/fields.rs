@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::client;
 use super::hop_by_hop::remove_named_by_connection;
-use super::{REQUEST_ID_BYTES_MAX, Request, Way};
+use super::{Call, REQUEST_ID_BYTES_MAX, Request, Way};
 use crate::config::ClientIpHeader;
 use crate::http1::{Expectation, Framing, RequestFacts, connection_options};
 use crate::message::{Fields, Known, Version};
@@ -33,6 +33,7 @@ pub(super) fn identify(
     rng: &mut Rng,
 ) {
     let fields = &request.head.fields;
+    request.call = Call::of(&request.head);
     request.trusted = from.trusted;
     request.client = match from.trusted {
         true => client::client_behind(

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::Call;
 use crate::filter::Slot;
 use crate::http1::RequestFacts;
 use crate::message::RequestHead;
@@ -35,6 +36,8 @@ pub struct Request {
     pub(super) trusted: bool,
     /// The request id: made here, or believed.
     pub id: Vec<u8>,
+    /// It is a call of gRPC; known once it is identified.
+    pub call: Option<Call>,
     /// An upgrade is asked of the backend.
     pub upgrade: bool,
     /// The Host that the route's rewrite gives backends; empty: the upstream's rule holds.
@@ -98,7 +101,7 @@ impl Request {
         self.facts = RequestFacts::default();
         (self.client, self.trusted) = (None, false);
         self.session = None;
-        self.upgrade = false;
+        (self.call, self.upgrade) = (None, false);
         self.n_passed = 0;
         self.slots.clear();
         if self.slots.capacity() > IDLE_SLOTS_MAX {

@@ -49,8 +49,8 @@ pub(super) fn check(
         .position(|pair| pair[0].tbs_certificate.issuer != pair[1].tbs_certificate.subject);
     if let Some(index) = out_of_order {
         let issuer = &parsed[index].tbs_certificate.issuer;
-        let elsewhere =
-            parsed.iter().any(|certificate| certificate.tbs_certificate.subject == *issuer);
+        let mut others = parsed.iter().enumerate().filter(|(other, _)| *other != index);
+        let elsewhere = others.any(|(_, other)| other.tbs_certificate.subject == *issuer);
         let what = if elsewhere { "chain out of order" } else { "chain that does not hold" };
         return Err(Fault::certificate(
             format!("has a {what}: {} did not issue {}", nth(index + 1), nth(index)),

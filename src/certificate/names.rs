@@ -47,9 +47,10 @@ impl Names {
         })
     }
 
-    /// Whether one of them is for hosts under `base`: `*.shop.example` for `shop.example`.
-    pub fn cover_below(&self, base: &str) -> bool {
-        self.iter().any(|name| name.strip_prefix("*.") == Some(base))
+    /// Whether one of them is below `base`: `*.shop.example` and `a.b.shop.example` for `shop.example`.
+    pub fn reach_below(&self, base: &str) -> bool {
+        let mut fronts = self.iter().filter_map(|name| name.strip_suffix(base));
+        fronts.any(|front| front.len() > 1 && front.ends_with('.'))
     }
 }
 
@@ -86,8 +87,10 @@ mod tests {
         ] {
             assert_eq!(names.cover(host.as_bytes()), covered, "{host}");
         }
-        assert!(names.cover_below("shop.example"));
-        assert!(!names.cover_below("example"));
+        assert!(names.reach_below("shop.example"));
+        assert!(names.reach_below("example"));
+        assert!(!names.reach_below("hop.example"));
+        assert!(!names.reach_below("a.shop.example"));
     }
 
     #[test]

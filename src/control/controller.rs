@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::admin::Admin;
+use super::certificates::{self, Certificates};
 use super::event::{Event, Request};
 use super::fleet::{Fleet, Order};
 use super::graveyard::Graveyard;
@@ -18,7 +19,7 @@ use super::prepare::{Basis, Settings};
 use super::reload::{ReloadError, Reloads};
 use super::resolve::Resolver;
 use super::stop::Stopping;
-use super::watch::{self, Marks, Watched};
+use super::watch::{self, Marks, Subject, Watched};
 use crate::config::{Bind, Config};
 use crate::hash::Set;
 use crate::net::SocketFile;
@@ -63,6 +64,7 @@ pub(super) struct Controller {
     pub(super) bound: Arc<Mutex<Vec<Bound>>>,
     pub(super) wish: Arc<Wish>,
     pub(super) watched: Option<Arc<Watched>>,
+    pub(super) certificates: Certificates,
     pub(super) admin: Admin,
     pub(super) health: Health,
 }
@@ -78,6 +80,8 @@ impl Controller {
                 }
                 Event::Reload(request) => refuse_while_stopping(request),
                 Event::Prepared(result) => self.prepared(*result).await,
+                Event::CertificatesChanged => self.read_certificates(),
+                Event::CertificatesRead(readings) => self.certificates_read(*readings),
                 Event::Resolved(name, answer) => {
                     if self.resolver.answer(&name, answer, Instant::now()) {
                         self.changed.insert(name);
@@ -123,6 +127,7 @@ impl Controller {
             names: self.resolver.names(),
             open: self.sockets.iter().map(|open| open.wanted.socket).collect(),
             files: self.config.files.clone(),
+            certificates: certificates::files(&self.config),
             admin: self.admin.path(),
             own_ports: self.sockets.iter().filter_map(port).collect(),
         }
@@ -168,7 +173,7 @@ impl Controller {
             Some(watched) => watched.set(files, marks),
             None if files.is_empty() => {}
             None => {
-                let watched = Arc::new(Watched::default());
+                let watched = Arc::new(Watched::new(Subject::Configuration));
                 watched.set(files, marks);
                 tokio::spawn(watch::run(Arc::clone(&watched), self.events.clone()));
                 self.watched = Some(watched);
@@ -179,6 +184,7 @@ impl Controller {
     /// The housekeeping of every second.
     fn tick(&mut self) {
         self.graveyard.sweep();
+        self.look_at_expiry();
         for name in self.resolver.take_due(Instant::now()) {
             let (lookup, events) = (Arc::clone(&self.settings.lookup), self.events.clone());
             tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
+use super::certificates::Readings;
 use super::prepare::Ready;
 use super::reload::{ReloadError, Reloaded};
 use super::resolve::Answer;
@@ -16,6 +17,10 @@ pub(super) enum Event {
     Reload(Request),
     /// A helper thread has prepared what a reload asked for, or says why it cannot be.
     Prepared(Box<Result<Ready, ReloadError>>),
+    /// A file of a certificate or of an authority has changed.
+    CertificatesChanged,
+    /// A helper thread has read them.
+    CertificatesRead(Box<Readings>),
     /// A name was asked for.
     Resolved(HostPort, Answer),
     /// A second has passed.

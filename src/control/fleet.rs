@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::metrics::Metrics;
 use crate::snapshot::{Snapshot, SocketId};
 
 /// What a worker is told to do. Orders are carried out one after the other.
@@ -55,6 +56,9 @@ pub trait Fleet: Send + Sync {
 
     /// Client connections open now, over all workers.
     fn open_connections(&self) -> usize;
+
+    /// What is counted; the control thread's own block is written by it alone.
+    fn metrics(&self) -> &Metrics;
 
     /// Applies `global.max_connections`; `None` is "auto".
     fn limit_connections(&self, written: Option<usize>);

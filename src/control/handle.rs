@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::admin::{Admin, Site};
+use super::certificates::Certificates;
 use super::controller::{Bound, Controller};
 use super::event::{Event, Reply, Request, Urgency};
 use super::fleet::Fleet;
@@ -103,6 +104,7 @@ impl Launch {
             bound: Arc::clone(&bound),
             wish: Arc::clone(&wish),
             watched: None,
+            certificates: Certificates::default(),
             admin,
             health,
         };

@@ -6,6 +6,7 @@
 //! the server implements; the data plane's rooms are not known here.
 
 mod admin;
+mod certificates;
 mod controller;
 mod event;
 mod fleet;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::certificates;
 use super::reload::ReloadError;
 use super::resolve::{self, Answer, Lookup, Resolver};
 use super::watch::{self, Marks};
@@ -82,6 +83,8 @@ pub(super) struct Basis {
     pub(super) admin: Option<PathBuf>,
     /// Files of the configuration in service.
     pub(super) files: Vec<PathBuf>,
+    /// And of its certificates.
+    pub(super) certificates: Vec<PathBuf>,
 }
 
 /// A configuration that only has to be stored.
@@ -92,6 +95,8 @@ pub(super) struct Ready {
     pub(super) draft: Draft,
     /// The files' marks as of the time they were read, or earlier.
     pub(super) marks: Marks,
+    /// Those of the certificates' files.
+    pub(super) certificate_marks: Marks,
     /// What the new names answered.
     pub(super) answers: Vec<(HostPort, Answer)>,
     /// The new sockets.
@@ -104,11 +109,16 @@ pub(super) struct Ready {
 pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, ReloadError> {
     // Marked before they are read: a change while we read is then seen as one.
     let before = watch::marks(&known_files(&settings.source, &basis.files));
+    let certificates_before = watch::marks_of(basis.certificates.iter().cloned());
     let loaded = (settings.loader)(&settings.source)?;
     let config = &loaded.config;
     let mut marks = watch::marks(&config.files);
     for (file, mark) in &mut marks {
         *mark = before.get(file).copied().unwrap_or(*mark);
+    }
+    let mut certificate_marks = watch::marks_of(certificates::files(config));
+    for (file, mark) in &mut certificate_marks {
+        *mark = certificates_before.get(file).copied().unwrap_or(*mark);
     }
     // Before anything is asked, opened or bound.
     if !config.tests.is_empty() {
@@ -141,7 +151,7 @@ pub(super) fn prepare(settings: &Settings, basis: &Basis) -> Result<Ready, Reloa
         .map(|path| net::listen_privately(path))
         .transpose()
         .map_err(|error| ReloadError::Io(format!("admin.socket: {error}")))?;
-    Ok(Ready { loaded, n_workers, draft, marks, answers, listening, admin })
+    Ok(Ready { loaded, n_workers, draft, marks, certificate_marks, answers, listening, admin })
 }
 
 fn known_files(source: &Source, before: &[PathBuf]) -> Vec<PathBuf> {

@@ -149,7 +149,9 @@ impl Controller {
 
     /// Puts a prepared configuration into service. Cannot fail.
     pub(super) async fn commit(&mut self, ready: Ready) -> Reloaded {
-        let Ready { loaded, draft, marks, answers, mut listening, admin, .. } = ready;
+        let Ready {
+            loaded, draft, marks, answers, mut listening, admin, certificate_marks, ..
+        } = ready;
         let mut gone = std::mem::take(&mut self.sockets);
         let mut orders = Vec::new();
         for wanted in draft.sockets {
@@ -188,7 +190,7 @@ impl Controller {
         self.graveyard.bury(last);
         self.replace_registry(draft.registry);
         self.admin.adopt(loaded.config.admin.socket.is_some(), admin);
-        self.adopt(loaded, answers, generation, marks)
+        self.adopt(loaded, answers, generation, (marks, certificate_marks))
     }
 
     /// Closes sockets that the next snapshot does not name. This waits until every worker knows, because a
@@ -223,7 +225,7 @@ impl Controller {
         loaded: Loaded,
         answers: Vec<(HostPort, Answer)>,
         generation: u64,
-        marks: Marks,
+        (marks, certificate_marks): (Marks, Marks),
     ) -> Reloaded {
         let now = Instant::now();
         let notes = self.unapplied(&loaded.config);
@@ -239,6 +241,7 @@ impl Controller {
         self.fleet.limit_connections(self.config.global.max_connections);
         self.publish_bound();
         self.watch_files(marks);
+        self.certificates_adopted(certificate_marks);
         tell_problems(&loaded.warnings);
         tracing::info!(
             generation,

@@ -1,9 +1,10 @@
-//! Reloading when a file changes.
+//! Noticing when a file changes: of the configuration, where that is wanted, and certificates always.
 //!
 //! The files' *directories* are watched, because editors and configuration managers replace a file by renaming
 //! another over it. What the kernel tells only wakes us; whether anything changed is seen by looking at the
 //! files, so that neither a lost nor a superfluous notice matters. Without the kernel's help (no inotify
-//! watches left, say) the files are looked at every two seconds.
+//! watches left, say) the files are looked at every two seconds. Certificates are looked at every ten in any case: a
+//! link may lead to where nobody watches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,9 +19,38 @@ use tokio::time::{Instant, timeout};
 
 use super::event::{Event, Request};
 
+/// What is watched, and so what a change of it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Files of the configuration: it is read anew. A new file beside them counts, which an `include` may mean.
+    Configuration,
+    /// Files that the configuration names: they are read again alone.
+    Certificates,
+}
+
+impl Subject {
+    fn event(self) -> Event {
+        match self {
+            Subject::Configuration => {
+                Event::Reload(Request { cause: "a file changed", reply: None })
+            }
+            Subject::Certificates => Event::CertificatesChanged,
+        }
+    }
+
+    /// Looks at the files. Blocks.
+    fn marks(self, files: &[PathBuf]) -> Marks {
+        match self {
+            Subject::Configuration => marks(files),
+            Subject::Certificates => marks_of(files.iter().cloned()),
+        }
+    }
+}
+
 /// The files to watch, shared by the controller, which knows them, and the task that watches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watched {
+    subject: Subject,
     wanted: Mutex<Option<Wanted>>,
     wake: Notify,
 }
@@ -32,6 +62,10 @@ struct Wanted {
 }
 
 impl Watched {
+    pub(super) fn new(subject: Subject) -> Self {
+        Watched { subject, wanted: Mutex::default(), wake: Notify::new() }
+    }
+
     /// Watches `files` from now on, and nothing else. `marks` are theirs as of the time they were read.
     pub(super) fn set(&self, files: Vec<PathBuf>, marks: Marks) {
         let wanted = Wanted { files, marks };
@@ -44,15 +78,19 @@ impl Watched {
     }
 }
 
-/// Sends a reload for each change of the watched files. Ends with the controller.
+/// Sends the subject's event for each change of the watched files. Ends with the controller.
 pub(super) async fn run(watched: Arc<Watched>, events: mpsc::Sender<Event>) {
     let mut files = Vec::new();
     let mut seen = Marks::default();
     let mut watcher = None;
+    let subject = watched.subject;
     while !events.is_closed() {
-        match &watcher {
-            Some(_) => watched.wake.notified().await,
-            None => drop(timeout(LOOK_EVERY, watched.wake.notified()).await),
+        match (&watcher, subject) {
+            (Some(_), Subject::Configuration) => watched.wake.notified().await,
+            (Some(_), Subject::Certificates) => {
+                drop(timeout(LOOK_AGAIN_EVERY, watched.wake.notified()).await);
+            }
+            (None, _) => drop(timeout(LOOK_EVERY, watched.wake.notified()).await),
         }
         settle(&watched.wake).await;
         if let Some(wanted) = watched.take() {
@@ -62,11 +100,10 @@ pub(super) async fn run(watched: Arc<Watched>, events: mpsc::Sender<Event>) {
                 watcher = watch(&files, &watched);
             }
         }
-        let found = look(files.clone()).await;
+        let found = look(subject, files.clone()).await;
         if found != seen {
             seen = found;
-            let request = Request { cause: "a file changed", reply: None };
-            if events.send(Event::Reload(request)).await.is_err() {
+            if events.send(subject.event()).await.is_err() {
                 return;
             }
         }
@@ -118,8 +155,8 @@ fn watch(files: &[PathBuf], watched: &Arc<Watched>) -> Option<RecommendedWatcher
 /// that is not there.
 pub(super) type Marks = BTreeMap<PathBuf, Option<(u64, u64, i64, i64)>>;
 
-async fn look(files: Vec<PathBuf>) -> Marks {
-    let work = tokio::task::spawn_blocking(move || marks(&files));
+async fn look(subject: Subject, files: Vec<PathBuf>) -> Marks {
+    let work = tokio::task::spawn_blocking(move || subject.marks(&files));
     work.await.unwrap_or_default()
 }
 
@@ -134,6 +171,11 @@ pub(super) fn marks(files: &[PathBuf]) -> Marks {
             |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
         paths.extend(beside.filter(is_toml).take(ENTRIES_MAX));
     }
+    marks_of(paths)
+}
+
+/// The marks of these files and no others. Blocks.
+pub(super) fn marks_of(paths: impl IntoIterator<Item = PathBuf>) -> Marks {
     let mark = |path: &Path| {
         let metadata = fs::metadata(path).ok()?;
         Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
@@ -148,5 +190,7 @@ const QUIET: Duration = Duration::from_millis(50);
 const SETTLE_MAX: Duration = Duration::from_secs(1);
 /// How often files are looked at without the kernel's notices.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often certificates are looked at with them.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(10);
 /// Files looked at beside the watched ones, in each directory.
 const ENTRIES_MAX: usize = 10_000;

@@ -20,6 +20,15 @@ pub struct HeadLimits {
     pub uri_bytes: usize,
 }
 
+impl HeadLimits {
+    /// Those that `text` keeps, which begins with a head of our own.
+    pub fn kept_by(text: &[u8]) -> Self {
+        let head_bytes = memchr::memmem::find(text, b"\r\n\r\n").map_or(text.len(), |at| at + 4);
+        let headers = memchr::memchr_iter(b'\n', &text[..head_bytes]).count();
+        HeadLimits { header_bytes: head_bytes + 1, headers, uri_bytes: head_bytes }
+    }
+}
+
 /// What a request's `Expect` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expectation {

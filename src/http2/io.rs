@@ -1,41 +1,40 @@
-//! A stream as tokio's traits have it, which is what h2 reads and writes.
+//! A stream to a backend as tokio's traits have it, which is what h2 reads and writes; it counts what is read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::Stream;
 
-/// A stream, before which some bytes of it were read already.
+/// A stream that counts what is read of it.
 #[derive(Debug)]
-pub struct Io {
+pub(super) struct Io {
     stream: Stream,
-    /// What is to be read before anything else.
-    before: Vec<u8>,
+    n_read: Arc<AtomicUsize>,
 }
 
 impl Io {
-    /// `before`: what was read of the stream already.
-    pub fn new(stream: Stream, before: Vec<u8>) -> Self {
-        Io { stream, before }
+    /// Whoever wants to know takes what was counted from the first part.
+    pub(super) fn new(stream: Stream) -> (Arc<AtomicUsize>, Self) {
+        let n_read = Arc::new(AtomicUsize::new(0));
+        (Arc::clone(&n_read), Io { stream, n_read })
     }
 }
 
 impl AsyncRead for Io {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let n = self.before.len().min(buffer.remaining());
-            buffer.put_slice(&self.before[..n]);
-            self.before.drain(..n);
-            return Poll::Ready(Ok(()));
-        }
-        self.stream.poll_read(cx, buffer.initialize_unfilled()).map_ok(|n| buffer.advance(n))
+        self.stream.poll_read(cx, buffer.initialize_unfilled()).map_ok(|n| {
+            self.n_read.fetch_add(n, Relaxed);
+            buffer.advance(n);
+        })
     }
 }
 

@@ -27,6 +27,10 @@ pub trait Channel: fmt::Debug + Send {
     fn is_reset(&self) -> bool;
     /// Gives it up, too: what the peer got is not all.
     fn reset(&self);
+    /// As [`Channel::reset`], since its time is over: no fault of anybody.
+    fn cancel(&self) {
+        self.reset();
+    }
     /// The client's side of it, where we are the server.
     fn client(&self) -> Option<&dyn ClientChannel> {
         None

@@ -123,7 +123,7 @@ impl Tls {
                     return Poll::Ready(Ok(()));
                 }
                 match session.fill(&self.socket) {
-                    Ok(()) if session.ended => {
+                    Ok(()) if session.ended && session.connection.is_handshaking() => {
                         let error = io::ErrorKind::UnexpectedEof.into();
                         return Poll::Ready(Err(HandshakeError::Io(error)));
                     }
@@ -148,7 +148,12 @@ impl Tls {
             return HandshakeError::NotTls;
         }
         // Best effort: the error is what counts.
-        let _ = session.flush(&self.socket);
+        let _ = match &error {
+            rustls::Error::General(why) if why == NO_CERTIFICATE => {
+                self.socket.try_write(UNRECOGNIZED_NAME).map(drop)
+            }
+            _ => session.flush(&self.socket),
+        };
         HandshakeError::Tls(error)
     }
 
@@ -229,6 +234,12 @@ impl Drop for Tls {
         self.session.get_mut().end(&self.socket);
     }
 }
+
+/// What rustls says where no certificate was found for a client; it would tell that its access is denied.
+const NO_CERTIFICATE: &str = "no server certificate chain resolved";
+
+/// The alert of RFC 6066, section 3, as a record in the clear: nothing else was sent before it.
+const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 /// Why nothing more was read.
 enum Filling {

@@ -1,6 +1,7 @@
-//! Idle connections to backends, one worker's share, newest first.
+//! Connections to backends that wait for the next exchange, one worker's share: idle ones, newest first, and those
+//! that many exchanges share (`shared`).
 //!
-//! The connection used last is used next: its congestion window is open, its backend least likely to have
+//! The idle connection used last is used next: its congestion window is open, its backend least likely to have
 //! given up on it, and those at the bottom grow old and are closed. Deliberately absent: limits on
 //! connections in use, and any watching of idle ones; a connection is looked at when it is taken out,
 //! which costs no system call, and once a second.
@@ -11,8 +12,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::config;
+use crate::error::Reason;
 use crate::hash::{Map, Set};
 use crate::net::{Stream, Tls, Transport};
+
+mod shared;
+
+use shared::SharedPool;
+pub use shared::{Dialling, TRUNKS_MAX, Turn};
 
 /// What connections can be used for each other: those to the same backend, made with the same transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,11 +114,18 @@ struct Stack {
 #[derive(Debug, Default)]
 pub struct Pool {
     stacks: RefCell<Map<Key, Stack>>,
+    shared: SharedPool,
 }
 
 impl Pool {
-    /// The connection with this key that was used last and is still good. Those that are not are closed.
+    /// The connection with this key that was used last and is still good, or a stream on a shared one. Those that are
+    /// not good any more are closed.
     pub fn take(&self, key: Key, now: Instant) -> Option<Connection> {
+        if key.transport != 0
+            && let Some(stream) = self.shared.take(key, now)
+        {
+            return Some(stream);
+        }
         let mut stacks = self.stacks.borrow_mut();
         let stack = stacks.get_mut(&key)?;
         while let Some(idle) = stack.idle.pop_back() {
@@ -123,9 +137,19 @@ impl Pool {
         None
     }
 
+    /// Waits for room on a shared connection with this key, or for the turn to make one. `since`: none that was made
+    /// before.
+    ///
+    /// # Errors
+    /// Why the connection that was waited for could not be made.
+    pub async fn turn(&self, key: Key, since: Option<Instant>) -> Result<Turn<'_>, Reason> {
+        self.shared.turn(key, since).await
+    }
+
     /// Keeps `connection`, which leads to `backend`, for the next exchange, as far as `policy` lets it; the oldest makes room.
     pub fn put(&self, backend: u64, connection: Connection, policy: Policy, now: Instant) {
-        if policy.max_idle == 0 || !policy.allows(&connection, now) {
+        let is_a_stream = connection.stream.channel().is_some();
+        if is_a_stream || policy.max_idle == 0 || !policy.allows(&connection, now) {
             return;
         }
         let key = Key { backend, transport: connection.stream.tls().map_or(0, Tls::made_with) };
@@ -140,6 +164,7 @@ impl Pool {
 
     /// Closes what is too old, idle for too long, or was closed by its backend.
     pub fn sweep(&self, now: Instant) {
+        self.shared.sweep(now);
         let mut stacks = self.stacks.borrow_mut();
         for stack in stacks.values_mut() {
             let policy = stack.policy;
@@ -154,12 +179,14 @@ impl Pool {
 
     /// Closes the connections whose key is not in `keys`.
     pub fn retain(&self, keys: &Set<Key>) {
+        self.shared.retain(keys);
         self.stacks.borrow_mut().retain(|key, _| keys.contains(key));
     }
 
-    /// Idle connections kept now.
+    /// Connections kept now, shared ones included.
     pub fn len(&self) -> usize {
-        self.stacks.borrow().values().map(|stack| stack.idle.len()).sum()
+        let n_idle: usize = self.stacks.borrow().values().map(|stack| stack.idle.len()).sum();
+        n_idle + self.shared.len()
     }
 
     /// Whether none is kept.

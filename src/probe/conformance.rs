@@ -12,6 +12,15 @@ fn options(kind: &'static str) -> Health {
     Health { kind, timeout: Duration::from_millis(500), ..Health::default() }
 }
 
+/// A backend that passes checks of this kind.
+async fn live(kind: &str) -> Scripted {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    match kind {
+        "grpc" => Scripted::grpc().await,
+        _ => Scripted::start(vec![[answer(ok), vec![Act::Hold]].concat()]).await,
+    }
+}
+
 /// A port that nobody listens on, for as long as the socket lives.
 fn refused() -> (Address, socket2::Socket) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
@@ -24,10 +33,9 @@ fn refused() -> (Address, socket2::Socket) {
 
 #[tokio::test]
 async fn every_kind_passes_at_a_live_backend_and_fails_where_nobody_listens() {
-    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    let live = Scripted::start(vec![[answer(ok), vec![Act::Hold]].concat()]).await;
     let (dead, _socket) = refused();
     for kind in PROBES {
+        let live = live(kind.name).await;
         let passed = check(&live.target(options(kind.name)), &mut Line::default()).await;
         passed.unwrap_or_else(|error| panic!("{}: {error}", kind.name));
         let target = Target::new(&dead, "x", Arc::new(options(kind.name)));
@@ -50,10 +58,9 @@ async fn every_kind_reaches_unix_sockets_and_says_when_there_is_none() {
 
 #[tokio::test]
 async fn a_port_of_its_own_is_where_a_check_goes() {
-    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    let live = Scripted::start(vec![answer(ok)]).await;
     let (dead, _socket) = refused();
     for kind in PROBES {
+        let live = live(kind.name).await;
         let options = Health { port: Some(live.address.port()), ..options(kind.name) };
         let target = Target::new(&dead, "x", Arc::new(options));
         check(&target, &mut Line::default()).await.expect("a pass at the other port");

@@ -40,6 +40,10 @@ pub enum ProbeError {
     Broken(io::Error),
     /// Another status than expected.
     Status(u16, Statuses),
+    /// The HTTP/2 connection ended without an answer, or its answer breaks the rules.
+    Http2(h2::Error),
+    /// It is not served, or what came is not gRPC.
+    Grpc(String),
     /// The answer is not HTTP/1, or breaks its rules.
     Malformed,
     /// The answer's head is longer than we read.
@@ -57,6 +61,20 @@ pub enum ProbeError {
 }
 
 impl ProbeError {
+    /// What broke in an exchange over HTTP/2.
+    pub(super) fn http2(error: h2::Error) -> Self {
+        match error.is_io() {
+            true => match error.into_io() {
+                Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    ProbeError::Broken(error)
+                }
+                _ => ProbeError::Closed,
+            },
+            false if error.reason() == Some(h2::Reason::NO_ERROR) => ProbeError::Closed,
+            false => ProbeError::Http2(error),
+        }
+    }
+
     /// Whether it may come from the asker having been too slow, as far as the error says.
     pub fn may_be_the_askers(&self) -> bool {
         matches!(
@@ -101,6 +119,8 @@ impl fmt::Display for ProbeError {
             ProbeError::Status(status, expected) => {
                 write!(f, "answered {status}, expected {}", Ranges(expected))
             }
+            ProbeError::Http2(error) => write!(f, "no answer over HTTP/2: {error}"),
+            ProbeError::Grpc(why) => f.write_str(why),
             ProbeError::Malformed => f.write_str("the answer is not valid HTTP/1.1"),
             ProbeError::HeadTooLong => {
                 write!(f, "the answer's head is longer than {} KiB", RESPONSE_HEAD_BYTES_MAX >> 10)

@@ -1,16 +1,19 @@
-//! `http`: one request over HTTP/1.1, and whether its answer is the expected one. Redirects are answers like others.
+//! `http`: one request in the version that the backend is spoken to in, and whether its answer is the expected one.
+//! Redirects are answers like others.
 
 use std::future::poll_fn;
 use std::io;
 use std::time::Instant;
 
-use super::response::{Answer, read_answer};
-use super::{Checking, Line, Probe, ProbeError, Stage, Target};
-use crate::config::HealthExpect;
-use crate::net::{self, Stream};
+use ::http::Request;
+use bytes::Bytes;
+use memchr::memmem;
 
-/// Who asks, for the backend's log. Without a version: what a log shows need not change with ours.
-const USER_AGENT: &str = "forebay-health";
+use super::response::{Answer, read_answer};
+use super::{Checking, Line, Probe, ProbeError, SEARCHED_BYTES_MAX, Stage, Target, USER_AGENT};
+use crate::config::HealthExpect;
+use crate::http2;
+use crate::net::{self, Stream};
 
 /// The probe.
 pub(super) struct Http;
@@ -36,9 +39,38 @@ async fn check(target: &Target, line: &mut Line) -> Result<(), ProbeError> {
         }
     }
     line.stage = Stage::Connecting;
-    let transport = target.transport.as_ref().map(|transport| &**transport.for_upgrades());
+    let transport = target.transport.as_deref();
     let stream = net::dial(&target.address, transport).await?;
-    ask(stream, &bytes, target, line).await
+    match transport.is_some_and(|transport| transport.is_http2(&stream)) {
+        true => ask_by_http2(stream, target, line).await,
+        false => ask(stream, &bytes, target, line).await,
+    }
+}
+
+async fn ask_by_http2(stream: Stream, target: &Target, line: &mut Line) -> Result<(), ProbeError> {
+    line.stage = Stage::Asked;
+    let options = &target.options;
+    let host = options.host.as_deref().unwrap_or(&target.host);
+    let scheme = if stream.tls().is_some() { "https" } else { "http" };
+    let request = Request::builder()
+        .method(&*options.method)
+        .uri(format!("{scheme}://{host}{}", options.path))
+        .version(::http::Version::HTTP_2)
+        .header("user-agent", USER_AGENT)
+        .header("accept", "*/*")
+        .body(())
+        .map_err(|_| ProbeError::Malformed)?;
+    let asking = http2::ask(stream, request, Bytes::new(), SEARCHED_BYTES_MAX);
+    let asked = asking.await.map_err(ProbeError::http2)?;
+    if !options.expect.status.contains(asked.status) {
+        return Err(ProbeError::Status(asked.status, options.expect.status));
+    }
+    match &options.expect.body_contains {
+        Some(text) if memmem::find(&asked.body, text.as_bytes()).is_none() => {
+            Err(ProbeError::Lacks(text.clone()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether nothing has come over an idle connection, neither bytes nor its end, as far as is known.

@@ -14,14 +14,19 @@ use crate::net::{Stream, Transport};
 #[cfg(test)]
 mod conformance;
 mod error;
+mod grpc;
 mod http;
 mod response;
 #[cfg(test)]
 mod scripted;
 mod tcp;
+mod tls;
 
 pub use error::{ProbeError, Stage};
 pub use response::{BODY_BYTES_MAX, SEARCHED_BYTES_MAX};
+
+/// Who asks, for the backend's log. Without a version: what a log shows need not change with ours.
+const USER_AGENT: &str = "forebay-health";
 
 /// Whom to ask for what.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +96,8 @@ pub struct Kind {
 pub const PROBES: &[Kind] = &[
     Kind { name: "http", is_answered: true, probe: &http::Http },
     Kind { name: "tcp", is_answered: false, probe: &tcp::Tcp },
+    Kind { name: "tls", is_answered: true, probe: &tls::Tls },
+    Kind { name: "grpc", is_answered: true, probe: &grpc::Grpc },
 ];
 
 /// Whether who passes a check of this kind has answered.

@@ -64,6 +64,18 @@ impl Scripted {
         Scripted { address, n_connections, accepting }
     }
 
+    /// One that answers every request over HTTP/2 with a `HealthCheckResponse` that says `SERVING`.
+    pub(crate) async fn grpc() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve_grpc(stream));
+            }
+        });
+        Scripted { address, n_connections: Arc::default(), accepting }
+    }
+
     /// Connections so far.
     pub(crate) fn n_connections(&self) -> usize {
         self.n_connections.load(SeqCst)
@@ -79,6 +91,22 @@ impl Drop for Scripted {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+async fn serve_grpc(stream: TcpStream) -> Result<(), h2::Error> {
+    let mut connection = h2::server::handshake(stream).await?;
+    while let Some(accepted) = connection.accept().await {
+        let (request, mut respond) = accepted?;
+        let path = request.uri().path();
+        let is_asked = path == "/grpc.health.v1.Health/Check";
+        let mut trailers = http::HeaderMap::new();
+        let status = if is_asked { "0" } else { "12" };
+        trailers.insert("grpc-status", http::HeaderValue::from_static(status));
+        let mut stream = respond.send_response(http::Response::new(()), false)?;
+        stream.send_data(bytes::Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1]), false)?;
+        stream.send_trailers(trailers)?;
+    }
+    Ok(())
 }
 
 async fn play(mut stream: TcpStream, acts: Vec<Act>) {

@@ -36,7 +36,7 @@ enum Next {
 #[inline]
 pub(super) fn is_listed(exchange: &Exchange) -> bool {
     let policy = exchange.hold.as_ref().and_then(Hold::policy);
-    policy.is_some_and(|policy| policy.retry.on.statuses.contains(exchange.response.status))
+    policy.is_some_and(|policy| policy.retry.on.statuses.contains(exchange.seen_status()))
 }
 
 impl Connection {
@@ -92,7 +92,7 @@ impl Connection {
                 }
             };
             if outcome.is_ok() {
-                pick::settle(&mut permit, exchange, Ok(exchange.response.status));
+                pick::settle(&mut permit, exchange, Ok(exchange.seen_status()));
                 if !is_listed(exchange) {
                     outcome = match outcome {
                         Ok(answered) => {
@@ -114,7 +114,7 @@ impl Connection {
         answered: Answered,
     ) -> Result<Next, Reason> {
         let last = Try {
-            end: End::Answered(exchange.response.status),
+            end: End::Answered(exchange.seen_status()),
             origin: Some(Origin::New),
             unsent: false,
             unanswered: false,
@@ -327,6 +327,6 @@ fn give_up(exchange: &mut Exchange, reason: Reason) -> Result<Next, Reason> {
 /// The parked try was answered while no other was under way.
 fn overtaken(exchange: &mut Exchange, (facts, buffer, range): Head) -> Option<Next> {
     let (connection, mut permit) = exchange.parked.take()?.unpark(exchange);
-    pick::settle(&mut permit, exchange, Ok(exchange.response.status));
+    pick::settle(&mut permit, exchange, Ok(exchange.seen_status()));
     Some(Next::Pass(permit, Answered { connection, facts, buffer, range }))
 }

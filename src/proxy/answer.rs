@@ -27,14 +27,7 @@ impl Connection {
             !closes(reason) && exchange.upload.is_read() && self.may_keep_alive(exchange);
         exchange.record.bytes_in = exchange.upload.data_bytes;
         exchange.upload.release(self.worker().resources());
-        let answer = Answer {
-            reason,
-            request_id: &exchange.request.id,
-            head_only: exchange.request.head.method() == b"HEAD",
-            keep_alive,
-            version: exchange.request.head.version,
-        };
-        let (status, body_bytes) = respond::write(answer, &mut exchange.download.out);
+        let (status, body_bytes) = write_answer(exchange, reason, keep_alive);
         (exchange.record.status, exchange.record.own_bytes) = (status, body_bytes);
         // Boxed, so that idle connections do not keep room for it.
         Box::pin(self.send_answer(exchange, &[], keep_alive)).await
@@ -115,6 +108,19 @@ impl Connection {
         }
         self.timer.poll(cx, deadline).map(|()| false)
     }
+}
+
+/// Writes the answer for `reason` to the client's pending bytes; its status and the length of its body.
+fn write_answer(exchange: &mut Exchange, reason: Reason, keep_alive: bool) -> (u16, u64) {
+    let answer = Answer {
+        reason,
+        request_id: &exchange.request.id,
+        head_only: exchange.request.head.method() == b"HEAD",
+        keep_alive,
+        version: exchange.request.head.version,
+        to_call: exchange.request.call.is_some(),
+    };
+    respond::write(answer, &mut exchange.download.out)
 }
 
 /// Sends the head that stands in the client's pending bytes beside them; what is behind it stays.

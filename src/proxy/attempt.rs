@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::await_head::{Head, Wait};
-use super::connect::{Dialled, pool_key};
+use super::connect::Dialled;
 use super::connection::Connection;
 use super::exchange::Exchange;
 
@@ -51,17 +51,17 @@ impl Connection {
     ) -> Result<Answered, Failed> {
         let first_try = exchange.record.attempts == 1 && !exchange.record.queued;
         let now = exchange.record.started.filter(|_| first_try).unwrap_or_else(Instant::now);
-        let key = pool_key(exchange, permit.backend());
-        let pooled = if fresh { None } else { self.worker().pool.take(key, now) };
-        let origin = if pooled.is_some() { Origin::Pool } else { Origin::New };
+        let pooled = if fresh { None } else { self.pooled(exchange, permit.backend(), now) };
+        let mut origin = Origin::Pool;
+        let mut ready = now;
         let mut upstream = match pooled {
-            Some(connection) => {
-                self.worker().counters().upstream_reuses.add(1);
-                connection
-            }
+            Some(connection) => connection,
             // Boxed, so that idle connections do not keep room for it.
-            None => match Box::pin(self.connect(exchange, permit.backend())).await {
-                Ok(Dialled::Connection(connection)) => connection,
+            None => match Box::pin(self.connect(exchange, permit.backend(), fresh)).await {
+                Ok(Dialled::Connection(connection, whence)) => {
+                    (origin, ready) = (whence, Instant::now());
+                    connection
+                }
                 Ok(Dialled::Overtaken(head)) => {
                     return came_to(exchange, permit, None, Ok(head), None);
                 }
@@ -69,9 +69,9 @@ impl Connection {
             },
         };
         upstream.n_requests += 1;
-        Wait::begin(exchange, now, if origin == Origin::Pool { now } else { upstream.opened });
+        Wait::begin(exchange, now, ready);
         if let Err(reason) = send_head(exchange, permit.backend(), &upstream.stream) {
-            return came_to(exchange, permit, None, Err(reason), Some(origin));
+            return came_to(exchange, permit, Some(upstream), Err(reason), Some(origin));
         }
         let head = poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream, permit)).await;
         came_to(exchange, permit, Some(upstream), head, Some(origin))
@@ -90,6 +90,12 @@ pub(super) fn came_to(
     let (facts, buffer, range) = match head {
         Ok(head) => head,
         Err(reason) => {
+            // A connection that came to its end is no refusal: there is another where it came from.
+            let leaves = |it: &pool::Connection| {
+                it.stream.channel().and_then(Channel::backend).is_some_and(|it| it.is_leaving())
+            };
+            let refused = reason == Reason::RefusedStream && !upstream.as_ref().is_some_and(leaves);
+            let origin = if refused { Some(Origin::New) } else { origin };
             let waiting = upstream.filter(|_| exchange.wait.parks);
             return Err(Failed { reason, origin, waiting });
         }

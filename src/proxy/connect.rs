@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -11,15 +12,19 @@ use super::connection::Connection;
 use super::exchange::Exchange;
 use super::expiry::{timeouts, total_deadline};
 use super::hold::Hold;
+use super::retry::Origin;
 use super::timer::earlier;
+use super::worker::Worker;
 use crate::backend::Backend;
 use crate::error::Reason;
-use crate::net::{self, DialError, Transport};
-use crate::pool::{self, Key};
+use crate::http2::Trunk;
+use crate::net::{self, DialError, Speaks, Transport};
+use crate::pool::{self, Key, Turn};
 
 /// What connecting came to.
 pub(super) enum Dialled {
-    Connection(pool::Connection),
+    /// One, and where it came from.
+    Connection(pool::Connection, Origin),
     /// The try that is raced was answered meanwhile.
     Overtaken(Head),
 }
@@ -28,13 +33,7 @@ pub(super) enum Dialled {
 #[inline]
 fn transport<'a>(exchange: &'a Exchange, backend: &Backend) -> Option<&'a Arc<Transport>> {
     let transport = exchange.hold.as_ref()?.upstream()?.transport(backend.id)?;
-    Some(transport.for_upgrades())
-}
-
-/// The key of connections to `backend` that can carry the exchange's request.
-#[inline]
-pub(super) fn pool_key(exchange: &Exchange, backend: &Backend) -> Key {
-    Key::new(backend.id, transport(exchange, backend).map(|transport| &**transport))
+    Some(if exchange.request.upgrade { transport.for_upgrades() } else { transport })
 }
 
 /// Tells why there is no connection to `backend`: at debug, what an operator can mend once a minute at warn.
@@ -55,11 +54,83 @@ pub(super) fn not_dialled(
     Reason::TlsFailed
 }
 
+/// What a new connection is made for.
+pub(super) struct Wish<'a> {
+    pub(super) backend: &'a Backend,
+    /// `None`: HTTP/1.1 in the clear.
+    pub(super) transport: Option<&'a Transport>,
+    pub(super) policy: pool::Policy,
+    /// One that was there before is none.
+    pub(super) since: Option<Instant>,
+}
+
+/// Makes a connection, or finds room on one that others have made meanwhile. Bounded by nobody but the caller.
+pub(super) async fn make(
+    worker: &Worker,
+    wish: Wish<'_>,
+) -> Result<(pool::Connection, Origin), Reason> {
+    let Wish { backend, transport, policy, since } = wish;
+    let dialled = |error| not_dialled(&error, transport, backend);
+    let Some(transport) = transport.filter(|transport| transport.speaks() != Speaks::Http1) else {
+        let stream = net::dial(&backend.address, transport).await.map_err(dialled)?;
+        worker.counters().upstream_connects.add(1);
+        return Ok((pool::Connection::new(stream, Instant::now()), Origin::New));
+    };
+    let dialling = match worker.pool.turn(Key::new(backend.id, Some(transport)), since).await? {
+        Turn::Take(connection) => {
+            worker.counters().upstream_reuses.add(1);
+            return Ok((connection, Origin::Pool));
+        }
+        Turn::Dial(dialling) => dialling,
+    };
+    let stream = match net::dial(&backend.address, Some(transport)).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            let reason = dialled(error);
+            dialling.failed(reason);
+            return Err(reason);
+        }
+    };
+    worker.counters().upstream_connects.add(1);
+    let opened = Instant::now();
+    if !transport.is_http2(&stream) {
+        dialling.speaks_http1();
+        return Ok((pool::Connection::new(stream, opened), Origin::New));
+    }
+    match Trunk::open(stream, dialling.news()).await {
+        Ok((trunk, driver)) => {
+            tokio::task::spawn_local(driver);
+            Ok((dialling.done(trunk, policy, opened), Origin::New))
+        }
+        Err(error) => {
+            tracing::debug!(backend = %backend.label, %error, "HTTP/2 did not begin");
+            dialling.failed(Reason::UpstreamReset);
+            Err(Reason::UpstreamReset)
+        }
+    }
+}
+
 impl Connection {
+    /// A connection to `backend` that is there.
+    #[inline]
+    pub(super) fn pooled(
+        &self,
+        exchange: &Exchange,
+        backend: &Backend,
+        now: Instant,
+    ) -> Option<pool::Connection> {
+        let transport = transport(exchange, backend).map(|transport| &**transport);
+        let found = self.worker().pool.take(Key::new(backend.id, transport), now)?;
+        self.worker().counters().upstream_reuses.add(1);
+        Some(found)
+    }
+
+    /// Connects to `backend`, within the time that there is for it.
     pub(super) async fn connect(
         &mut self,
         exchange: &mut Exchange,
         backend: &Backend,
+        fresh: bool,
     ) -> Result<Dialled, Reason> {
         let began = Instant::now();
         let timeouts = timeouts(exchange);
@@ -72,12 +143,17 @@ impl Connection {
         );
         let deadline = earlier(connect, total);
         let transport = transport(exchange, backend).cloned();
-        let transport = transport.as_deref();
-        let mut dialling = pin!(net::dial(&backend.address, transport));
-        let dialled = poll_fn(|cx| {
-            if let Poll::Ready(dialled) = dialling.as_mut().poll(cx) {
-                let failed = |error| not_dialled(&error, transport, backend);
-                return Poll::Ready(dialled.map(Ok).map_err(failed));
+        let worker = Rc::clone(self.worker());
+        let wish = Wish {
+            backend,
+            transport: transport.as_deref(),
+            policy: exchange.hold.as_ref().and_then(Hold::pool).ok_or(Reason::Internal)?,
+            since: fresh.then_some(began),
+        };
+        let mut making = pin!(make(&worker, wish));
+        let made = poll_fn(|cx| {
+            if let Poll::Ready(made) = making.as_mut().poll(cx) {
+                return Poll::Ready(made.map(Ok));
             }
             if let Poll::Ready(head) = self.poll_parked(cx, exchange) {
                 return Poll::Ready(Ok(Err(head)));
@@ -93,13 +169,13 @@ impl Connection {
                 })
             })
         });
-        let stream = match dialled.await? {
-            Ok(stream) => stream,
+        let (connection, origin) = match made.await? {
+            Ok(made) => made,
             Err(head) => return Ok(Dialled::Overtaken(head)),
         };
-        let opened = Instant::now();
-        exchange.record.connect = Some(opened.saturating_duration_since(began));
-        self.worker().counters().upstream_connects.add(1);
-        Ok(Dialled::Connection(pool::Connection::new(stream, opened)))
+        if origin == Origin::New {
+            exchange.record.connect = Some(began.elapsed());
+        }
+        Ok(Dialled::Connection(connection, origin))
     }
 }

@@ -61,6 +61,12 @@ impl Connection {
                 if reason == Reason::UpstreamTruncated {
                     pick::broke_off(self.worker(), &started.permit, exchange);
                 }
+                // What a client of gRPC takes for its deadline.
+                if reason == Reason::TotalTimeout
+                    && let (Some(_), Some(channel)) = (exchange.request.call, self.stream.channel())
+                {
+                    channel.cancel();
+                }
                 cut(exchange, reason)
             }
         }

@@ -11,7 +11,7 @@ use super::mirror::Planned;
 use super::race::Parked;
 use super::retry::SoFar;
 use super::worker::Pinned;
-use crate::admit::{Request, Step};
+use crate::admit::{self, Request, Step};
 use crate::backend::{Backend, Pending, Tried};
 use crate::error::Reason;
 use crate::message::ResponseHead;
@@ -53,6 +53,15 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// The status of the answer, as retries and the backend's health take it.
+    #[inline]
+    pub(super) fn seen_status(&self) -> u16 {
+        match self.request.call {
+            None => self.response.status,
+            Some(_) => admit::seen_status(&self.response),
+        }
+    }
+
     /// Holds on to the listener at `index` of `pinned`, before a route is found.
     pub(super) fn begin_at(&mut self, pinned: Pinned, index: usize) {
         self.hold = Some(Hold::Listener(pinned, index));

@@ -42,7 +42,10 @@ impl Connection {
     /// When an upload that is not over has stalled, and whose fault that is.
     pub(super) fn upload_expiry(&self, exchange: &Exchange, timeouts: &ExchangeTimeouts) -> Expiry {
         let policy = exchange.hold.as_ref().and_then(Hold::policy);
-        let body_idle = policy.and_then(|policy| policy.body_idle);
+        let body_idle = match exchange.request.call {
+            Some(_) => timeouts.tunnel_idle,
+            None => policy.and_then(|policy| policy.body_idle),
+        };
         match exchange.upload.waiting {
             Waiting::Source => {
                 Expiry::after(exchange.wait.upload_moved, body_idle, Reason::BodyTimeout)
@@ -74,9 +77,19 @@ impl Connection {
     }
 }
 
+/// What bounds the exchange. A call of gRPC may be silent as a tunnel may, and takes no longer than its client waits.
 pub(super) fn timeouts(exchange: &Exchange) -> ExchangeTimeouts {
     let policy = exchange.hold.as_ref().and_then(Hold::policy);
-    policy.map_or_else(ExchangeTimeouts::off, |policy| policy.timeouts)
+    let timeouts = policy.map_or_else(ExchangeTimeouts::off, |policy| policy.timeouts);
+    match exchange.request.call {
+        None => timeouts,
+        Some(call) => ExchangeTimeouts {
+            first_byte: timeouts.tunnel_idle,
+            response_idle: timeouts.tunnel_idle,
+            total: timeouts.total.into_iter().chain(call.timeout).min(),
+            ..timeouts
+        },
+    }
 }
 
 pub(super) fn total_deadline(exchange: &Exchange, total: Option<Duration>) -> Option<Instant> {

@@ -66,7 +66,7 @@ impl Connection {
         outcome: Result<Answered, Failed>,
     ) -> Option<Rest<'a>> {
         if outcome.is_ok() {
-            pick::settle(&mut permit, exchange, Ok(exchange.response.status));
+            pick::settle(&mut permit, exchange, Ok(exchange.seen_status()));
         }
         match outcome {
             Ok(answered) if !again::is_listed(exchange) => {

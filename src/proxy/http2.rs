@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Client, Connection, ON_ITS_WAY};
 use super::exchange::Exchange;
 use super::stream;
-use super::timer::Timer;
+use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
 use crate::error::Reason;
 use crate::http1::HeadLimits;
@@ -278,10 +278,15 @@ impl Session<'_> {
         }
         let (pin, index) = self.gate.pin(self.worker)?;
         let listener = &pin.listeners[index].1;
-        if !self.carrier.began() {
-            return listener.timeouts.header.map(|header| self.began + header);
-        }
         let (quiet, since) = self.quiet_since(Instant::now());
+        if !self.carrier.began() {
+            let header = listener.timeouts.header.map(|header| self.began + header);
+            let stays = !self.worker.is_draining() && !self.gate.is_retired();
+            return if stays { header } else { earlier(header, Some(since + ON_ITS_WAY)) };
+        }
+        if quiet == Quiet::Idle {
+            self.carrier.rest();
+        }
         let patience = match quiet {
             Quiet::Sending => listener.send_idle,
             Quiet::Idle if self.leaving.is_some() => Some(ON_ITS_WAY),
@@ -311,7 +316,7 @@ impl Session<'_> {
             return Poll::Ready(());
         }
         let idle = matches!(self.quiet, Some((Quiet::Idle, ..)));
-        if idle && self.leaving.is_none() {
+        if idle && self.leaving.is_none() && self.carrier.began() {
             if self.carrier.has_bytes() {
                 // The reactor has yet to see them; it will wake us for them.
                 self.quiet = None;

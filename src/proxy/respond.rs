@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::admit::status;
+use crate::admit::{grpc_status, status};
 use crate::error::Reason;
 use crate::message::Version;
 
@@ -16,6 +16,8 @@ pub(super) struct Answer<'a> {
     pub(super) head_only: bool,
     pub(super) keep_alive: bool,
     pub(super) version: Version,
+    /// It is said to a client of gRPC.
+    pub(super) to_call: bool,
 }
 
 /// What follows the status: its phrase and, for people, what it means.
@@ -81,6 +83,10 @@ pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
     let reason = answer.reason;
     let status = status(reason).unwrap_or(500);
     let (phrase, meaning) = phrases(reason);
+    if answer.to_call {
+        write_to_call(&answer, meaning, out);
+        return (200, 0);
+    }
     let mut body = Vec::with_capacity(160);
     let _ = write!(body, "{status} {phrase}: {meaning}\nreason: {reason}\n");
     if !answer.request_id.is_empty() {
@@ -117,6 +123,37 @@ pub(super) fn write(answer: Answer<'_>, out: &mut Vec<u8>) -> (u16, u64) {
     (status, body.len() as u64)
 }
 
+/// Trailers without a body: what a client of gRPC takes for a refusal. The length is for those who ask by HTTP/1.1.
+fn write_to_call(answer: &Answer<'_>, meaning: &str, out: &mut Vec<u8>) {
+    let reason = answer.reason;
+    let code = grpc_status(reason).unwrap_or(GRPC_INTERNAL);
+    let _ = write!(
+        out,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\
+         grpc-status: {code}\r\ngrpc-message: {meaning}; reason: {reason}",
+    );
+    if !answer.request_id.is_empty() {
+        out.extend_from_slice(b"; request id: ");
+        percent_encode(answer.request_id, out);
+    }
+    let (error, details) = (proxy_error(reason), reason);
+    let _ = write!(out, "\r\nproxy-status: forebay; error={error}; details=\"{details}\"\r\n");
+    write_connection(answer.keep_alive, answer.version, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// As `grpc-message` has it: everything but printable ASCII, and the percent sign.
+fn percent_encode(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            b' '..=b'~' if *byte != b'%' => out.push(*byte),
+            _ => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+}
+
+const GRPC_INTERNAL: u8 = 13;
+
 /// Says what becomes of the client's connection: an HTTP/1.0 client must be told that it stays.
 pub(super) fn write_connection(keep_alive: bool, version: Version, out: &mut Vec<u8>) {
     match (keep_alive, version) {
@@ -129,6 +166,33 @@ pub(super) fn write_connection(keep_alive: bool, version: Version, out: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_refused_by_trailers_alone() {
+        let mut out = Vec::new();
+        let answer = Answer {
+            reason: Reason::NoBackend,
+            request_id: b"100%a",
+            head_only: false,
+            keep_alive: true,
+            version: Version::Http2,
+            to_call: true,
+        };
+        assert_eq!(write(answer, &mut out), (200, 0));
+        let text = String::from_utf8(out).expect("ASCII");
+        for line in [
+            "HTTP/1.1 200 OK\r\n",
+            "\r\ncontent-type: application/grpc\r\n",
+            "\r\ngrpc-status: 14\r\n",
+            "\r\ngrpc-message: no backend is available; reason: no_backend; request id: 100%25a\r\n",
+            "details=\"no_backend\"\r\n\r\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        let mut encoded = Vec::new();
+        percent_encode("a\r\n€~%".as_bytes(), &mut encoded);
+        assert_eq!(encoded, b"a%0D%0A%E2%82%AC~%25");
+    }
 
     #[test]
     fn every_reason_with_a_status_has_its_own_words() {

@@ -58,6 +58,10 @@ pub(super) fn write(
     {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
+    // Where the end of the head was the end of the response, as in HTTP/2.
+    if facts.framing == Framing::Length(0) && head.fields.get(Known::ContentLength).is_none() {
+        out.extend_from_slice(b"content-length: 0\r\n");
+    }
     match (outgoing.keep_alive, client.version) {
         (false, _) => out.extend_from_slice(b"connection: close\r\n"),
         (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),

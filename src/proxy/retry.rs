@@ -131,6 +131,12 @@ pub(super) fn decide(policy: &Retry, nature: Nature, last: &Try, so_far: SoFar) 
         End::Failed(Signal::Reset) if is_dead_idle(nature, last, so_far) => {
             return Again::SameOnNewConnection;
         }
+        // The backend has nothing against the request, only against the connection.
+        End::Failed(Signal::RefusedStream)
+            if last.origin == Some(Origin::Pool) && !so_far.replaced =>
+        {
+            return Again::SameOnNewConnection;
+        }
         End::Failed(signal @ (Signal::Timeout | Signal::Stalled)) => {
             nature.repeatable_in_silence && policy.on.contains(signal)
         }

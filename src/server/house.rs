@@ -94,6 +94,10 @@ impl Fleet for House {
         self.occupancy.total()
     }
 
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     fn limit_connections(&self, written: Option<usize>) {
         let good_for = descriptors::connections_for(self.descriptors_max, self.n_workers());
         let max = written.unwrap_or(good_for);

@@ -58,6 +58,12 @@ impl Tickets {
         keys.insert(scope.clone(), Arc::clone(&made));
         Ok(made)
     }
+
+    /// How many scopes there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 impl fmt::Debug for Tickets {

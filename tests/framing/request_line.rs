@@ -80,7 +80,6 @@ fn shapes() -> Vec<Case> {
         bad("a NUL in the method", b"G\0ET /a HTTP/1.1\r\nHost: test\r\n\r\n"),
         bad("a method beyond ASCII", b"G\xc3\x89T /a HTTP/1.1\r\nHost: test\r\n\r\n"),
         bad("a byte order mark", b"\xef\xbb\xbfGET /a HTTP/1.1\r\nHost: test\r\n\r\n"),
-        bad("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
         bad("a status line", b"HTTP/1.1 200 OK\r\nHost: test\r\n\r\n"),
         bad(
             "a PROXY header that nobody asked for",

@@ -159,6 +159,16 @@ impl TlsWire {
     pub fn try_get(&mut self, host: &str, path: &str) -> std::io::Result<Message> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         self.stream.write_all(request.as_bytes())?;
+        self.try_response()
+    }
+
+    /// The next response.
+    #[track_caller]
+    pub fn response(&mut self) -> Message {
+        self.try_response().expect("a response")
+    }
+
+    fn try_response(&mut self) -> std::io::Result<Message> {
         let mut buffer = [0; 16 * 1024];
         loop {
             match parse_response(&self.received, "GET", false) {

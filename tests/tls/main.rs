@@ -9,6 +9,9 @@ mod handshakes;
 mod mutual;
 mod names;
 mod resumption;
+mod shipped;
+mod told;
+mod watching;
 
 use support::{Pki, Proxy};
 

@@ -6,7 +6,11 @@
 mod support;
 
 mod certificates;
+mod h2_peer;
+mod http2;
 mod peers;
+mod raw;
+mod relay;
 mod tls;
 
 use std::fmt::Display;

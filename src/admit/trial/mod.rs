@@ -10,6 +10,7 @@ mod timeouts;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 pub use expect::run_all;
 pub use timeouts::{Level, Timeout};
@@ -24,6 +25,7 @@ use crate::net::Peer;
 use crate::rng::Rng;
 use crate::route::{RouteSpec, Verdict};
 use crate::snapshot::{Action, Listener, Policy, RouteEntry, Snapshot, Split, Upstream};
+use crate::tls::Session;
 
 /// Why a request cannot be tried: a fault of whoever wrote it. Says what would be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,21 +152,30 @@ fn attempt(
         .find(|listener| *listener.name == **name)
         .ok_or_else(|| TrialError(format!("the listener {name:?} listens nowhere")))?;
     let mut outcome = Outcome { listener: name.clone(), ..Outcome::default() };
-    let refused = follow(snapshot, config, listener, written.from, &bytes, &mut outcome, verdicts);
+    let sni = url.sni();
+    let session = listener.tls.clone().map(|server| Session::new(server, sni.as_deref(), None));
+    let asks = Asks { from: written.from, bytes: &bytes, session: session.map(Rc::new) };
+    let refused = follow(snapshot, config, listener, asks, &mut outcome, verdicts);
     outcome.refused = refused.err();
     Ok(outcome)
+}
+
+/// What a client says, and how it comes.
+struct Asks<'a> {
+    from: Option<IpAddr>,
+    bytes: &'a [u8],
+    session: Option<Rc<Session>>,
 }
 
 fn follow(
     snapshot: &Snapshot,
     config: &Config,
     listener: &Listener,
-    from: Option<IpAddr>,
-    bytes: &[u8],
+    Asks { from, bytes, session }: Asks<'_>,
     outcome: &mut Outcome,
     verdicts: Option<&mut Vec<(usize, Verdict)>>,
 ) -> Result<(), Reason> {
-    let mut request = Request::default();
+    let mut request = Request { session, ..Request::default() };
     let limits = HeadLimits {
         header_bytes: listener.limits.header_bytes,
         headers: listener.limits.headers,

@@ -1,6 +1,7 @@
 //! A request as a test or `explain` writes it becomes the bytes that a client would send, and finds its listener.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 
 use super::TrialError;
 use crate::config::{Bind, Config, Listener, TestRequest};
@@ -12,6 +13,10 @@ pub(super) struct Url<'a> {
     target: String,
     /// As written, or the scheme's.
     port: u16,
+    /// The port is the scheme's.
+    is_usual_port: bool,
+    /// `https`.
+    pub(super) secure: bool,
 }
 
 impl<'a> Url<'a> {
@@ -33,8 +38,21 @@ impl<'a> Url<'a> {
         let (authority, target) = rest.split_at(end);
         let slash = if target.starts_with('/') { "" } else { "/" };
         let digits = authority.rsplit_once(':').map(|(_, digits)| digits);
-        let port = digits.and_then(|digits| digits.parse().ok()).unwrap_or(scheme_port);
-        Ok(Url { authority, target: format!("{slash}{target}"), port })
+        let written = digits.and_then(|digits| digits.parse().ok());
+        Ok(Url {
+            authority,
+            target: format!("{slash}{target}"),
+            port: written.unwrap_or(scheme_port),
+            is_usual_port: written.is_none(),
+            secure: scheme_port == 443,
+        })
+    }
+
+    /// The host as a client names it in its TLS handshake: a name in lower case, never an address.
+    pub(super) fn sni(&self) -> Option<String> {
+        let (host, _) = self.authority.rsplit_once(':').unwrap_or((self.authority, ""));
+        let is_name = !self.authority.starts_with('[') && host.parse::<IpAddr>().is_err();
+        (is_name && self.secure).then(|| host.trim_end_matches('.').to_ascii_lowercase())
     }
 }
 
@@ -64,7 +82,8 @@ fn may_stand_in_method(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// The listener that `request` means: the one it names, the only one, or the only one with the URL's port.
+/// The listener that `request` means: the one it names, or the only one; else of those that speak TLS or do not, as the
+/// URL says, the only one with its port, or where no port is written the only one.
 pub(super) fn listener<'a>(
     config: &'a Config,
     request: &TestRequest,
@@ -86,9 +105,20 @@ pub(super) fn listener<'a>(
             Bind::Unix(_) => false,
         })
     };
-    let found: Vec<&Listener> = all.iter().filter(on_port).collect();
+    // In front of a proxy that speaks TLS may be what does.
+    let any_secure = all.iter().any(|listener| listener.tls.is_some());
+    let of_scheme = |listener: &&Listener| !any_secure || listener.tls.is_some() == url.secure;
+    let fitting: Vec<&Listener> = all.iter().filter(of_scheme).collect();
+    let found: Vec<&Listener> = fitting.iter().copied().filter(on_port).collect();
     match &found[..] {
         [one] => Ok(one),
+        [] if url.is_usual_port && any_secure && fitting.len() == 1 => Ok(fitting[0]),
+        [] if any_secure => Err(TrialError(format!(
+            "no listener {} TLS has port {}; say which is meant with `listener`: {}",
+            if url.secure { "with" } else { "without" },
+            url.port,
+            list(all.iter())
+        ))),
         [] => Err(TrialError(format!(
             "no listener has port {}; say which is meant with `listener`: {}",
             url.port,

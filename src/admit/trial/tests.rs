@@ -254,3 +254,45 @@ fn expectations_that_are_not_met_are_told_at_their_test() {
     assert_eq!(help, "on listener `web` the request takes route `site` and goes to `site` as `/`");
     assert!(findings[1].message.contains("several listeners have port 8081"));
 }
+
+#[test]
+fn the_scheme_says_which_listeners_are_meant_and_the_host_whom_the_client_asked_for() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+    let written = format!(
+        r#"
+        route = [
+            {{ name = "to-https", listeners = ["web"], redirect = "https://{{host}}{{path}}" }},
+            {{ name = "site", respond = {{ headers = {{ x-scheme = "{{scheme}}" }} }} }},
+        ]
+        [[listener]]
+        name = "web"
+        bind = "127.0.0.1:8080"
+        [[listener]]
+        name = "tls"
+        bind = "127.0.0.1:8443"
+        tls = {{ certificates = {{ cert = "{folder}/shop.crt", key = "{folder}/shop.key" }} }}
+        "#
+    );
+    let config = load(&written);
+    let snapshot = compile_offline(&config).expect("compiled");
+    let tried = |request: TestRequest| run(&snapshot, &config, &request);
+    let on = |url: &str| tried(ask("GET", url, &[])).map(|outcome| outcome.listener);
+    // No port is written and no other listener speaks that: the system in front may map it.
+    for (url, listener) in [
+        ("http://shop.example/", "web"),
+        ("https://shop.example/", "tls"),
+        ("https://shop.example:8443/", "tls"),
+        ("http://shop.example:8080/", "web"),
+    ] {
+        assert_eq!(on(url).as_deref(), Ok(listener), "{url}");
+    }
+    let refused = on("https://shop.example:8080/").expect_err("the port is not its").to_string();
+    assert!(refused.starts_with("no listener with TLS has port 8080; say which"), "{refused}");
+    let outcome = tried(ask("GET", "https://shop.example/", &[])).expect("a request");
+    let answer = outcome.answer.expect("an answer");
+    assert!(answer.headers.contains(&("x-scheme".into(), "https".into())), "{answer:?}");
+    let other = tried(ask("GET", "https://shop.example/", &[("host", "other.example")]));
+    assert_eq!(other.expect("a request").refused, Some(Reason::Misdirected));
+    let covered = tried(ask("GET", "https://shop.example/", &[("host", "a.shop.example")]));
+    assert_eq!(covered.expect("a request").refused, None);
+}

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::config::{
-    Action, Admin, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides,
-    FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern,
-    Protocol, Rewrite, Route, Scheme, SplitBy, Sticky, Template, Upstream, UpstreamTls,
-    ValuePattern, show_duration,
+    Action, Admin, Backend, BackendAddress, Bind, ClientAuthMode, Conditions,
+    ExchangeTimeoutOverrides, FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern,
+    Listener, ListenerHttp, ListenerTls, PathPattern, Protocol, Rewrite, Route, Scheme, SplitBy,
+    Sticky, Template, TlsVersion, UnknownSni, Upstream, UpstreamTls, ValuePattern, show_duration,
 };
 
 mod resilience;
@@ -75,11 +75,14 @@ pub(super) fn listener(listener: &Listener) -> Keys {
             ),
         ),
         ("path", format!("merge_slashes {}, forward {forward}", listener.path.merge_slashes)),
+        ("http", http(listener.http)),
+        ("tls", listener.tls.as_ref().map_or("off".to_owned(), listener_tls)),
         (
             "timeouts",
             [
                 format!("header {}", timeout(listener.timeouts.header)),
                 format!("body_idle {}", timeout(listener.timeouts.body_idle)),
+                format!("tls_handshake {}", timeout(listener.timeouts.tls_handshake)),
                 format!("keepalive {}", timeout(listener.timeouts.keepalive)),
                 timeouts(&listener.exchange_timeouts),
             ]
@@ -88,6 +91,37 @@ pub(super) fn listener(listener: &Listener) -> Keys {
             .to_owned(),
         ),
     ])
+}
+
+fn http(http: ListenerHttp) -> String {
+    let ListenerHttp { h1, h2, h2c, h2_max_streams } = http;
+    format!("h1 {h1}, h2 {h2}, h2c {h2c}, h2_max_streams {h2_max_streams}")
+}
+
+/// What a listener shows, and what it asks for.
+fn listener_tls(tls: &ListenerTls) -> String {
+    let min = match tls.min_version {
+        TlsVersion::V12 => "1.2",
+        TlsVersion::V13 => "1.3",
+    };
+    let unknown = match tls.unknown_sni {
+        UnknownSni::Reject => "reject",
+        UnknownSni::First => "first",
+    };
+    let auth = tls.client_auth.as_ref().map_or("off".to_owned(), |auth| {
+        let mode = match auth.mode {
+            ClientAuthMode::Optional => "optional",
+            ClientAuthMode::Require => "require",
+        };
+        format!("{mode} by {}", auth.ca.display())
+    });
+    let certificates = tls.certificates.iter();
+    let certificates = certificates.map(|it| it.files.cert.display().to_string());
+    format!(
+        "min_version {min}, unknown_sni {unknown}, sni_host_check {}, client_auth {auth}, certificates {}",
+        tls.sni_host_check,
+        certificates.collect::<Vec<_>>().join(" and ")
+    )
 }
 
 /// Where an upstream has requests wait, and for whom it has a place.

@@ -71,7 +71,7 @@ fn budget(budget: Budget) -> Facets {
 fn health(health: &Health) -> Facets {
     let takes = |key: &str| {
         let key = key.split('.').next().unwrap_or_default();
-        !["path", "method", "expect", "host"].contains(&key)
+        !["path", "method", "expect", "service", "host"].contains(&key)
             || probe_options(health.kind).contains(&key)
     };
     let mut all: Facets = vec![
@@ -83,6 +83,7 @@ fn health(health: &Health) -> Facets {
     if let Some(text) = &health.expect.body_contains {
         all.push(("expect.body_contains", format!("\"{}\"", text.escape_debug())));
     }
+    all.extend(health.service.clone().map(|service| ("service", service)));
     all.extend(health.host.clone().map(|host| ("host", host)));
     all.extend(health.port.map(|port| ("port", port.to_string())));
     all.extend([

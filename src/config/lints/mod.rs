@@ -12,6 +12,7 @@ mod care;
 mod exposure;
 mod reach;
 mod ties;
+mod uncovered;
 mod unverified;
 
 /// All lints. Where something about routes is wrong, nothing is concluded from what the others say.
@@ -28,6 +29,7 @@ pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
     let sound: Vec<_> = sound.into_iter().enumerate().map(Candidate::new).collect();
     let unreachable = reach::run(cx, &sound);
     ties::run(cx, &sound, &unreachable);
+    uncovered::run(cx, all);
     exposure::run(cx, &all.listeners, &all.routes);
 }
 

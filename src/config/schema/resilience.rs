@@ -193,7 +193,9 @@ pub struct Health {
     pub method: String,
     /// `http`: what is to be answered.
     pub expect: HealthExpect,
-    /// `http`: the Host that is sent; `None`: what the upstream's `host` makes of a backend.
+    /// `grpc`: the service that is asked about; `None`: the server as a whole.
+    pub service: Option<String>,
+    /// `http`, `grpc`: the Host that is sent; `None`: what the upstream's `host` makes of a backend.
     pub host: Option<String>,
     /// Where to ask; `None`: the backend's own port.
     pub port: Option<u16>,
@@ -223,6 +225,7 @@ impl Default for Health {
             path: "/".into(),
             method: "GET".into(),
             expect: HealthExpect { status: Statuses::of(200..400), body_contains: None },
+            service: None,
             host: None,
             port: None,
             interval: Duration::from_secs(5),

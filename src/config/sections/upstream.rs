@@ -30,6 +30,7 @@ pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Up
         }
     }
     let resilience = resilience::upstream(section, name, &defaults.resilience);
+    upstream_tls::check_health(section, resilience.health.as_ref(), &backends);
     Upstream {
         protocol: upstream_tls::protocol(section, &backends),
         tls: upstream_tls::read(section, &backends),

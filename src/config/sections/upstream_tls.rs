@@ -5,7 +5,7 @@ use rustls::pki_types::ServerName;
 use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{Backend, ClientCertificate, Protocol, Scheme, UpstreamTls};
+use super::super::schema::{Backend, ClientCertificate, Health, Protocol, Scheme, UpstreamTls};
 use super::super::{pem, shapes};
 
 /// `protocol` of the upstream `section`.
@@ -47,6 +47,21 @@ pub(super) fn read(section: &Section<'_>, backends: &[Backend]) -> UpstreamTls {
         ca.bad("nothing is verified: `ca` has nothing to do", "remove `verify = false`, or `ca`");
     }
     UpstreamTls { verify, ca, sni: table.read("sni", sni), client: client(&table) }
+}
+
+/// A check that shakes hands needs somebody who does.
+pub(super) fn check_health(section: &Section<'_>, health: Option<&Health>, backends: &[Backend]) {
+    let https = |backend: &Backend| backend.scheme == Scheme::Https;
+    let shakes_hands = health.is_some_and(|health| health.kind == "tls");
+    if let Some(item) = section.item("health").filter(|_| shakes_hands)
+        && !backends.is_empty()
+        && !backends.iter().any(https)
+    {
+        item.bad(
+            format!("a tls check has nothing to do: no backend of {} is https", section.title),
+            "write \"https://…\" in `backends`, or kind = \"tcp\"",
+        );
+    }
 }
 
 /// A name that a certificate can be for, or an IP address.

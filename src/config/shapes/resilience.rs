@@ -30,8 +30,10 @@ pub(crate) static DEFAULTS_BUDGET: Shape =
 pub(crate) static UPSTREAM_BUDGET: Shape =
     Shape { name: "upstream.NAME.budget", example: "budget = { ratio = 0.2 }", keys: BUDGET };
 
-const HEALTH: &[&str] =
-    &["kind", "path", "method", "expect", "host", "port", "interval", "timeout", "rise", "fall"];
+const HEALTH: &[&str] = &[
+    "kind", "path", "method", "expect", "service", "host", "port", "interval", "timeout", "rise",
+    "fall",
+];
 const EXPECT: &[&str] = &["status", "body_contains"];
 const EXPECT_EXAMPLE: &str = "expect = { status = \"200-399\" }";
 

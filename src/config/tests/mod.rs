@@ -11,6 +11,7 @@ mod reach;
 mod reference;
 mod resilience;
 mod routes;
+mod tls;
 mod values;
 
 /// The smallest useful configuration, in parts. What a test's text has not, is appended to it.

@@ -54,11 +54,12 @@ fn the_shipped_files_load_without_a_problem() {
     assert_eq!(load_file("example.toml").routes.len(), 2);
     assert_eq!(load_file("reference.toml").upstreams.len(), 5);
     assert_eq!(load_file("resilience.toml").routes.len(), 3);
+    assert_eq!(load_file("grpc.toml").routes.len(), 2);
     let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let files =
         files.expect("they are there").filter_map(|file| file.ok()?.file_name().into_string().ok());
     let n_files = files.filter(|name| name.ends_with(".toml")).count();
-    assert_eq!(n_files, 4, "a file in config/ is not checked here");
+    assert_eq!(n_files, 6, "a file in config/ is not checked here");
 }
 
 /// The lines of the reference that state a default: marked ones, and all values in `[defaults.*]`.

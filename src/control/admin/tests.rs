@@ -1,7 +1,7 @@
 //! Requests on the admin socket without a daemon: what is answered, and that nobody can hold it up.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,7 @@ use super::super::reload::{ReloadError, Reloaded};
 use super::serve;
 use super::site::{CONNECTIONS_MAX, Site};
 use crate::config::{self, Report, Source};
+use crate::metrics::Metrics;
 use crate::snapshot::compile_offline;
 
 /// A data plane that counts three connections, or falls over.
@@ -37,6 +38,11 @@ impl Fleet for Nothing {
     fn open_connections(&self) -> usize {
         assert!(!self.falls_over.load(Relaxed), "a fault that a test wants");
         3
+    }
+
+    fn metrics(&self) -> &Metrics {
+        static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(0));
+        &METRICS
     }
 
     fn limit_connections(&self, _written: Option<usize>) {}

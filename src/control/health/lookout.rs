@@ -89,10 +89,13 @@ fn cadence(snapshot: &Snapshot) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use tokio::sync::mpsc;
 
     use super::*;
     use crate::config::{self, Source};
+    use crate::metrics::Metrics;
     use crate::snapshot::compile_offline;
 
     struct Mailboxes(Vec<mpsc::Sender<Order>>);
@@ -108,6 +111,11 @@ mod tests {
 
         fn open_connections(&self) -> usize {
             0
+        }
+
+        fn metrics(&self) -> &Metrics {
+            static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(0));
+            &METRICS
         }
 
         fn limit_connections(&self, _written: Option<usize>) {}

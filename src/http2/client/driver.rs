@@ -1,7 +1,6 @@
 //! What moves a connection's frames: one task for each, which ends with it.
 
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,7 +9,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use h2::{Ping, PingPong};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
 use super::keep_alive::{KeepAlive, Next};
@@ -21,7 +19,7 @@ const PONG_BYTES: usize = 17;
 
 /// Moves a connection's frames until it ends; dropped, it ends the connection.
 pub struct Driver {
-    connection: h2::client::Connection<Heard, Bytes>,
+    connection: h2::client::Connection<Io, Bytes>,
     pings: Option<PingPong>,
     /// Bytes read since the last look.
     heard: Arc<AtomicUsize>,
@@ -40,7 +38,7 @@ impl std::fmt::Debug for Driver {
 
 impl Driver {
     pub(super) fn new(
-        connection: h2::client::Connection<Heard, Bytes>,
+        connection: h2::client::Connection<Io, Bytes>,
         pings: Option<PingPong>,
         heard: Arc<AtomicUsize>,
         shared: Arc<Shared>,
@@ -133,62 +131,5 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Relaxed);
         self.shared.news.notify_waiters();
-    }
-}
-
-/// A stream that counts what is read of it.
-#[derive(Debug)]
-pub(super) struct Heard {
-    io: Io,
-    n_bytes: Arc<AtomicUsize>,
-}
-
-impl Heard {
-    pub(super) fn new(io: Io) -> (Arc<AtomicUsize>, Self) {
-        let n_bytes = Arc::new(AtomicUsize::new(0));
-        (Arc::clone(&n_bytes), Heard { io, n_bytes })
-    }
-}
-
-impl AsyncRead for Heard {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-        self.n_bytes.fetch_add(buffer.filled().len() - before, Relaxed);
-        polled
-    }
-}
-
-impl AsyncWrite for Heard {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -13,11 +13,10 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use tokio::sync::Notify;
 
-use super::Io;
+use super::io::Io;
 use crate::http1::RESPONSE_HEAD_BYTES_MAX;
 use crate::net::Stream;
 pub use driver::Driver;
-use driver::Heard;
 pub use stream::ClientStream;
 
 /// Streams at once on one connection, if its peer allows as many.
@@ -60,7 +59,7 @@ impl Trunk {
     /// The stream broke.
     pub async fn open(stream: Stream, news: Arc<Notify>) -> Result<(Self, Driver), h2::Error> {
         let secure = stream.tls().is_some();
-        let (heard, io) = Heard::new(Io::new(stream, Vec::new()));
+        let (heard, io) = Io::new(stream);
         let (requests, mut connection) = h2::client::Builder::new()
             .enable_push(false)
             // Until the peer has said how many.
@@ -94,6 +93,11 @@ impl Trunk {
             false => 1,
         };
         max.saturating_sub(self.n_streams())
+    }
+
+    /// Whether its peer has yet to say how many streams it allows; until then there is room for one.
+    pub fn is_unsettled(&self) -> bool {
+        !self.shared.is_settled.load(Relaxed)
     }
 
     /// Whether it takes no more streams: it ended, or its peer has said that it will. Those that are open may go on.

@@ -150,6 +150,10 @@ impl Channel for ServerStream {
         lock(&self.connection).give_up(self.place, Code::Internal);
     }
 
+    fn cancel(&self) {
+        lock(&self.connection).give_up(self.place, Code::Cancel);
+    }
+
     fn client(&self) -> Option<&dyn ClientChannel> {
         Some(self)
     }

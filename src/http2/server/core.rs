@@ -25,8 +25,8 @@ pub(super) const FIRST_WINDOW_BYTES: u32 = 65_535;
 /// Bytes of the dynamic table of what a client sends: what everybody has who says nothing.
 const TABLE_BYTES: usize = 4096;
 
-/// Memory for what is to be sent that a connection keeps while that is nothing.
-const IDLE_BYTES_MAX: usize = 8 * 1024;
+/// Memory for what is to be sent that a connection keeps while no stream is open on it.
+const IDLE_BYTES_MAX: usize = 2 * 1024;
 
 /// Identifiers of settings (section 6.5.2).
 pub(super) mod setting {
@@ -92,11 +92,10 @@ impl Out {
         self.n_sent = 0;
     }
 
-    /// All was sent: keeps memory up to a bound.
+    /// All was sent.
     pub(super) fn clear(&mut self) {
         self.n_sent = 0;
         self.bytes.clear();
-        self.bytes.shrink_to(IDLE_BYTES_MAX);
     }
 }
 
@@ -276,6 +275,14 @@ impl Core {
         if self.end == End::Agreed {
             self.end = End::Over;
         }
+    }
+
+    /// Gives memory back: no stream is open.
+    pub(super) fn shrink(&mut self) {
+        if self.out.bytes.is_empty() {
+            self.out.bytes.shrink_to(IDLE_BYTES_MAX);
+        }
+        self.cookies = Vec::new();
     }
 
     /// Whether nothing more is read because of what the client did.

@@ -189,6 +189,11 @@ impl<'a> Carrier<'a> {
         self.stream.has_bytes() || lock(&self.core).out.len() > 0
     }
 
+    /// Gives memory back: for now there is nothing to send.
+    pub fn rest(&self) {
+        lock(&self.core).shrink();
+    }
+
     /// Whether a stream is open, or not everything of it was sent.
     pub fn has_streams(&self) -> bool {
         let core = lock(&self.core);

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use tokio::task::coop::consume_budget;
 
-use super::super::connect::not_dialled;
+use super::super::connect::{self, Wish};
 use super::super::worker::Worker;
 use super::Place;
 use crate::backend::Permit;
 use crate::error::Reason;
-use crate::http1::{Decoder, Parsed, Pieces, ResponseFacts, parse_response};
-use crate::message::ResponseHead;
-use crate::net::{self, Stream};
+use crate::http1::{
+    Decoder, HeadLimits, Parsed, Pieces, ResponseFacts, parse_request, parse_response,
+};
+use crate::message::{RequestHead, ResponseHead};
+use crate::net::{Channel, Stream};
 use crate::pool;
 use crate::snapshot::Upstream;
 
@@ -57,7 +59,8 @@ impl Copy {
         let mut connection = self.connect().await?;
         connection.n_requests += 1;
         let bytes = std::mem::take(&mut self.bytes);
-        let sending = send_all(&connection.stream, &bytes);
+        let begins = begin(&connection.stream, &bytes)?;
+        let sending = send_all(&connection.stream, &bytes[begins..]);
         within(timeouts.send_idle, Reason::FirstByteTimeout, sending)
             .await?
             .map_err(|_| Reason::UpstreamReset)?;
@@ -75,19 +78,17 @@ impl Copy {
 
     /// An idle connection, or a new one.
     async fn connect(&self) -> Result<pool::Connection, Reason> {
-        let (backend, counters) = (self.permit.backend(), self.worker.counters());
+        let (backend, worker) = (self.permit.backend(), &self.worker);
         let transport = self.upstream.transport(backend.id).map(|transport| &**transport);
         let key = pool::Key::new(backend.id, transport);
-        if let Some(idle) = self.worker.pool.take(key, Instant::now()) {
-            counters.upstream_reuses.add(1);
+        if let Some(idle) = worker.pool.take(key, Instant::now()) {
+            worker.counters().upstream_reuses.add(1);
             return Ok(idle);
         }
-        let dialling = net::dial(&backend.address, transport);
+        let wish = Wish { backend, transport, policy: self.upstream.pool, since: None };
         let connect = self.upstream.timeouts.connect;
-        let dialled = within(connect, Reason::ConnectTimeout, dialling).await?;
-        let stream = dialled.map_err(|error| not_dialled(&error, transport, backend))?;
-        counters.upstream_connects.add(1);
-        Ok(pool::Connection::new(stream, Instant::now()))
+        let made = within(connect, Reason::ConnectTimeout, connect::make(worker, wish)).await??;
+        Ok(made.0)
     }
 
     /// Reads up to the final head; what came behind it is left in `read`.
@@ -98,6 +99,16 @@ impl Copy {
     ) -> Result<ResponseFacts, Reason> {
         let mut head = ResponseHead::default();
         let mut n_interims = 0;
+        if let Some(channel) = stream.channel().and_then(Channel::backend) {
+            loop {
+                let facts = poll_fn(|cx| channel.poll_response(cx, &mut head)).await?;
+                match head.status {
+                    100 | 102..=199 if n_interims < INTERIMS_MAX => n_interims += 1,
+                    100..=199 => return Err(Reason::UpstreamProtocol),
+                    _ => return Ok(facts),
+                }
+            }
+        }
         loop {
             match parse_response(read, self.to_head, &mut head) {
                 Err(_) => return Err(Reason::UpstreamProtocol),
@@ -161,6 +172,19 @@ impl Copy {
                 result => return result,
             }
         }
+    }
+}
+
+/// Sends the head in front of `bytes` where it goes beside them; returns where those begin that are to be written.
+fn begin(stream: &Stream, bytes: &[u8]) -> Result<usize, Reason> {
+    let Some(channel) = stream.channel().and_then(Channel::backend) else { return Ok(0) };
+    let mut head = RequestHead::default();
+    match parse_request(bytes, &HeadLimits::kept_by(bytes), &mut head)? {
+        Parsed::Complete { head_bytes, facts } => {
+            channel.request(&head, None, facts.framing)?;
+            Ok(head_bytes)
+        }
+        Parsed::Partial => Err(Reason::Internal),
     }
 }
 

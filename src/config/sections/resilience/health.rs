@@ -12,10 +12,10 @@ use super::super::super::shapes::{self, Shape};
 use super::{Part, Switch, expect};
 
 /// What `kind` can name. `probe` is a storey above: a test there holds its registry to this.
-pub(crate) const PROBES: &[&str] = &["http", "tcp"];
+pub(crate) const PROBES: &[&str] = &["http", "tcp", "tls", "grpc"];
 
-/// Kinds that come with TLS.
-const PLANNED: &[&str] = &["tls", "grpc"];
+/// The longest name of a service.
+const SERVICE_BYTES_MAX: usize = 256;
 
 const PATH_BYTES_MAX: usize = 2048;
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
@@ -28,6 +28,7 @@ const COUNT_MAX: i64 = 100;
 pub(crate) fn options(kind: &str) -> &'static [&'static str] {
     match kind {
         "http" => &["path", "method", "expect", "host"],
+        "grpc" => &["service", "host"],
         _ => &[],
     }
 }
@@ -66,6 +67,7 @@ fn read(part: &Part<'_>, mut health: Health, expect: &'static Shape) -> Health {
     part.set("path", &mut health.path, path);
     part.set("method", &mut health.method, method);
     expect::read(part, expect, &mut health.expect);
+    part.set("service", &mut health.service, |item| service(item).map(Some));
     part.set("host", &mut health.host, |item| host(item).map(Some));
     part.set("port", &mut health.port, |item| item.integer(1..=65535).map(Some));
     part.set("interval", &mut health.interval, |item| {
@@ -87,8 +89,17 @@ fn refuse_foreign_options(part: &Part<'_>, kind: &str) {
         if takes.contains(&key) || !PROBES.iter().any(|other| options(other).contains(&key)) {
             continue;
         }
-        let message = format!("a {kind} check only connects: `{key}` has nothing to do");
-        let help = format!("remove `{key}`, or write kind = \"http\"");
+        let does = match kind {
+            "tcp" => "only connects",
+            "tls" => "only shakes hands",
+            "grpc" => "asks about a service",
+            _ => "asks for a path",
+        };
+        let article = if kind == "http" { "an" } else { "a" };
+        let message = format!("{article} {kind} check {does}: `{key}` has nothing to do");
+        let other = PROBES.iter().find(|other| options(other).contains(&key));
+        let other = other.copied().unwrap_or_default();
+        let help = format!("remove `{key}`, or write kind = \"{other}\"");
         let draft = Draft::error(Code::Misplaced, entry.key_place, message);
         part.section.cx.report(draft.help(help));
     }
@@ -107,9 +118,11 @@ fn refuse_body_of_head(part: &Part<'_>, health: &Health) {
 /// What was inherited and means nothing to its kind is as if nobody had written it.
 fn without_foreign_options(health: Health) -> Health {
     match health.kind {
-        "http" => health,
+        "http" => Health { service: None, ..health },
         kind => Health {
             kind,
+            service: health.service.filter(|_| kind == "grpc"),
+            host: health.host.filter(|_| kind == "grpc"),
             port: health.port,
             interval: health.interval,
             timeout: health.timeout,
@@ -121,15 +134,20 @@ fn without_foreign_options(health: Health) -> Health {
 }
 
 fn kind(item: Item<'_>) -> Option<&'static str> {
-    if let Some(planned) = item.as_text().filter(|text| PLANNED.contains(text)) {
-        item.not_built(
-            &format!("a {planned} check"),
-            "it comes with TLS; for now write \"tcp\", or \"http\" where backends answer that",
-        );
-        return None;
-    }
     let words: Vec<_> = PROBES.iter().map(|name| (*name, *name)).collect();
     item.word(&words)
+}
+
+/// A service of gRPC with its package.
+fn service(item: Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    let is_good = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    if text.is_empty() || text.len() > SERVICE_BYTES_MAX || !text.bytes().all(is_good) {
+        let help = "accepted: a service with its package, as in \"shop.v1.Cart\"";
+        item.bad(format!("{} is no service of gRPC", shown(text)), help);
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// A path with or without a query, as it is sent.
