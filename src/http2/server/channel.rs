@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
-use super::core::{Shared, lock};
+use super::core::{Core, Shared, lock};
 use super::stream::{Answer, Broken, wants};
 use crate::error::Reason;
 use crate::http1::{Decoder, Framing, Pieces};
@@ -57,6 +57,29 @@ impl Sink {
         Ok(n)
     }
 
+    /// Takes what may be sent of `bytes`.
+    fn write(&mut self, core: &mut Core, place: u32, bytes: &[u8]) -> io::Result<usize> {
+        let (n, run) = match core.take_room(place) {
+            0 => (self.n_framing(bytes)?, 0..0),
+            room => {
+                let n = room.min(bytes.len());
+                (n, self.feed(&bytes[..n])?)
+            }
+        };
+        let is_last = self.decoder.is_done();
+        let data = [&self.spill[..], &bytes[run]];
+        let has_data = data.iter().any(|part| !part.is_empty());
+        let has_trailers = is_last && !self.trailers.is_empty();
+        if has_data || (is_last && !has_trailers) {
+            core.send_data(place, data, is_last && !has_trailers);
+        }
+        if has_trailers && !core.send_trailers(place, &self.trailers) {
+            core.send_data(place, [&[], &[]], true);
+        }
+        self.spill.clear();
+        if n == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(n) }
+    }
+
     /// Decodes `bytes`; where in them the data lies that is not in the spill.
     fn feed(&mut self, bytes: &[u8]) -> io::Result<std::ops::Range<usize>> {
         let mut pieces = Pieces::new(bytes, &mut self.spill, false);
@@ -82,25 +105,10 @@ impl Channel for ServerStream {
             (None, Answer::Ended) => return Err(io::ErrorKind::BrokenPipe.into()),
             (None, Answer::Begun) => {}
         }
-        let (n, run) = match core.take_room(self.place) {
-            0 => (sink.n_framing(bytes)?, 0..0),
-            room => {
-                let n = room.min(bytes.len());
-                (n, sink.feed(&bytes[..n])?)
-            }
-        };
-        let is_last = sink.decoder.is_done();
-        let data = [&sink.spill[..], &bytes[run]];
-        let has_data = data.iter().any(|part| !part.is_empty());
-        let has_trailers = is_last && !sink.trailers.is_empty();
-        if has_data || (is_last && !has_trailers) {
-            core.send_data(self.place, data, is_last && !has_trailers);
-        }
-        if has_trailers && !core.send_trailers(self.place, &sink.trailers) {
-            core.send_data(self.place, [&[], &[]], true);
-        }
-        sink.spill.clear();
-        if n == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(n) }
+        let written = sink.write(core, self.place, bytes);
+        // Not all that was granted may have been used.
+        core.serve_line();
+        written
     }
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -25,11 +25,15 @@ impl Line {
     pub(super) fn n_granted(&self) -> usize {
         self.n_granted
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
 }
 
 impl Core {
     /// Data that may be sent now by whoever need not stand in line.
-    fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         let waits = self.out.len() + self.line.n_granted;
         let room = match OUT_BYTES_MAX.saturating_sub(waits) {
             0 => 0,
@@ -40,16 +44,14 @@ impl Core {
         room.min(window.saturating_sub(self.line.n_granted))
     }
 
-    /// Data that the stream at `place` may send now. What was granted to it is used by this.
+    /// Data that the stream at `place` may send now. What was granted to it is used by this; whoever called serves the
+    /// line once it has sent what it has.
     pub(super) fn take_room(&mut self, place: u32) -> usize {
         let stream = self.streams.at(place);
         let window = usize::try_from(stream.send_window).unwrap_or(0);
         let granted = std::mem::take(&mut stream.granted);
         if granted > 0 {
             self.line.n_granted -= granted;
-            if window == 0 {
-                self.serve_line();
-            }
             return granted.min(window);
         }
         if self.line.places.is_empty() { self.room().min(window) } else { 0 }
@@ -61,6 +63,8 @@ impl Core {
         let is_free = self.line.places.is_empty() && self.room() > 0;
         let stream = self.streams.at(place);
         if stream.send_window <= 0 {
+            // Others need not wait for that.
+            self.leave_line(place);
             return false;
         }
         if stream.granted > 0 || is_free {

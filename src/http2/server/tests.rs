@@ -85,6 +85,7 @@ impl Rig {
         let n_granted: usize = core.streams.each().map(|stream| stream.granted).sum();
         let n_active = core.streams.each().filter(|stream| stream.broken.is_none()).count();
         assert_eq!((core.line.n_granted(), core.streams.n_active), (n_granted, n_active));
+        assert!(core.line.is_empty() || core.room() == 0, "somebody waits for nothing");
         assert!(core.streams.len() <= 2 * LIMITS.streams as usize);
         assert!((0..=i64::from(self::core::WINDOW_BYTES)).contains(&core.recv_window));
         for stream in core.streams.each() {
