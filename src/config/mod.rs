@@ -28,7 +28,6 @@ mod misplaced;
 mod networks;
 mod origins;
 mod paths;
-mod pem;
 mod planned;
 mod reader;
 mod references;

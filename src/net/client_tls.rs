@@ -7,6 +7,7 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
     SignatureScheme,
@@ -26,18 +27,13 @@ pub(super) fn config(tls: &UpstreamTls, alpn: &[&[u8]]) -> Result<ClientConfig, 
         (false, _) => {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         }
-        (true, Some(ca)) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in &*ca.certificates {
-                roots.add(certificate.clone())?;
-            }
-            builder.with_root_certificates(roots)
-        }
+        (true, Some(ca)) => builder.with_root_certificates(Arc::clone(&ca.roots.store)),
         (true, None) => builder.with_root_certificates(Arc::clone(system_roots())),
     };
     let mut config = match &tls.client {
         Some(client) => {
-            builder.with_client_auth_cert(client.chain.to_vec(), client.key.clone_key())?
+            let ours = SingleCertAndKey::from(Arc::clone(&client.pair.certified));
+            builder.with_client_cert_resolver(Arc::new(ours))
         }
         None => builder.with_no_client_auth(),
     };

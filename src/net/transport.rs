@@ -78,13 +78,12 @@ impl Settings {
             hash.update(part);
         };
         add(&[protocol as u8, u8::from(tls.verify), u8::from(tls.ca.is_some())]);
-        for authority in tls.ca.iter().flat_map(|ca| &*ca.certificates) {
-            add(authority);
+        if let Some(ca) = &tls.ca {
+            add(&ca.roots.fingerprint.0);
         }
         if let Some(client) = &tls.client {
-            add(b"client");
-            client.chain.iter().for_each(|certificate| add(certificate));
-            add(client.key.secret_der());
+            // The key belongs to the first.
+            client.pair.chain().iter().for_each(|certificate| add(certificate));
         }
         hash.finalize().into()
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::connection::{After, Connection};
 use super::exchange::Exchange;
 use super::expiry::{timeouts, total_deadline};
+use super::handshake;
 use super::held_back::GLANCE;
 use super::hold::Hold;
 use super::timer::earlier;
@@ -86,7 +87,13 @@ impl Connection {
         let entered = {
             let rng = &mut worker.rng.borrow_mut();
             admit::identify(request, forwarding, from, rng);
-            admit::enter(request, listener, rng)
+            if handshake::is_outdated(self.session.as_deref(), listener) {
+                // On another connection it is what the listener asks for now.
+                request.facts.connection.close = true;
+                Err(Reason::Misdirected)
+            } else {
+                admit::enter(request, listener, rng)
+            }
         };
         let entry = entered.ok().map(|place| &listener.entries[place.entry]);
         let body_bytes_max = entry.map_or(listener.limits.body_bytes, |entry| entry.body_bytes_max);

@@ -40,7 +40,11 @@ impl Connection {
             && let Err(reason) = channel.respond(&exchange.response, outgoing.framing(&facts))
         {
             return match reason {
-                Reason::UpstreamProtocol => self.answer(exchange, reason).await,
+                Reason::UpstreamProtocol => {
+                    // The answer is not to come behind what was read of the body.
+                    exchange.download.release(self.worker().resources());
+                    self.answer(exchange, reason).await
+                }
                 reason => cut(exchange, reason),
             };
         }

@@ -194,6 +194,17 @@ pub(super) fn is_lost(head: &[u8], listener: &Listener, peer: &str) -> bool {
     is_lost
 }
 
+/// Whether a connection with this `session`, or none, began as no connection to `listener` would now: a reload has
+/// switched TLS on or off, or has it ask for certificates.
+#[inline]
+pub(super) fn is_outdated(session: Option<&Session>, listener: &Listener) -> bool {
+    match (session, &listener.tls) {
+        (None, None) => false,
+        (Some(session), Some(server)) => !session.suits(server),
+        (None, Some(_)) | (Some(_), None) => true,
+    }
+}
+
 /// What the handshake came to.
 #[derive(Default)]
 struct Agreed {

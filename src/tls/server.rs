@@ -14,7 +14,7 @@ use rustls::{Error, ServerConfig, SupportedProtocolVersion};
 
 use super::tickets::Scope;
 use super::{Choice, Tickets, provider};
-use crate::certificate::Pair;
+use crate::certificate::{Fingerprint, Pair};
 use crate::config::{ClientAuth, ClientAuthMode, ListenerHttp, ListenerTls, TlsVersion};
 
 /// What a listener shows to those who speak TLS to it.
@@ -74,8 +74,13 @@ impl Server {
 
     /// Whether no session may be without a client's certificate.
     pub fn requires_client(&self) -> bool {
+        self.client_auth().is_some_and(|(mode, _)| mode == ClientAuthMode::Require)
+    }
+
+    /// Who vouches for clients now, and whether somebody has to.
+    pub(super) fn client_auth(&self) -> Option<(ClientAuthMode, Fingerprint)> {
         let live = self.live.load();
-        live.written.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Require)
+        live.written.client_auth.as_ref().map(|auth| (auth.mode, auth.roots.fingerprint))
     }
 
     /// Whether a client that was shown the certificate for `sni` may ask for `host`.

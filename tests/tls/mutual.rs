@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::support::{Pki, Proxy, TlsWire};
-use crate::{certificates, proxy};
+use crate::{certificates, proxy, text};
 
 fn asking(pki: &Pki, clients: &Pki, mode: &str) -> Proxy {
     let ca = clients.path("ca.pem").display().to_string();
@@ -70,4 +70,40 @@ fn a_clients_certificate_that_has_expired_is_refused() {
         let proxy = asking(&pki, &pki, mode);
         assert_eq!(ask(&proxy, pki.client(Some("late"))), None);
     }
+}
+
+#[test]
+fn a_connection_from_before_clients_had_to_show_a_certificate_is_served_no_more() {
+    let pki = Pki::new();
+    pki.issue("shop", &["shop.example"]);
+    pki.issue("alice", &[]);
+    let ca = pki.path("ca.pem").display().to_string();
+    let with = |mode: &str| {
+        let asks = format!("client_auth = {{ ca = \"{ca}\", mode = \"{mode}\" }}\n");
+        text(&format!("{asks}{}", certificates(&pki, &["shop"])), "")
+    };
+    let proxy = proxy(&certificates(&pki, &["shop"]), "");
+    let connect = |client: Option<&str>| {
+        let config = Arc::new(pki.client(client));
+        TlsWire::connect(proxy.address(), &config, "shop.example").expect("a session")
+    };
+    let mut before = connect(None);
+    assert_eq!(before.get("shop.example", "/").status(), 200);
+    proxy.rewrite(&with("require"));
+    proxy.reload().expect("a good configuration");
+    let answer = before.get("shop.example", "/");
+    assert_eq!((answer.status(), answer.field("connection")), (421, Some("close")));
+    assert_eq!(before.try_get("shop.example", "/").ok().map(|_| ()), None);
+    // Whoever has shown one need not do so again, until somebody else is to vouch for it.
+    let mut alice = connect(Some("alice"));
+    assert_eq!(alice.get("shop.example", "/").status(), 200);
+    for mode in ["optional", "require"] {
+        proxy.rewrite(&with(mode));
+        proxy.reload().expect("a good configuration");
+        assert_eq!(alice.get("shop.example", "/").status(), 200, "{mode}");
+    }
+    std::fs::write(pki.path("ca.pem"), std::fs::read(Pki::new().path("ca.pem")).expect("a file"))
+        .expect("a file");
+    proxy.reload().expect("a good configuration");
+    assert_eq!(alice.get("shop.example", "/").status(), 421);
 }

@@ -103,7 +103,15 @@ fn what_is_no_answer_is_told_as_what_it_is() {
     };
     let with = |fields: &[u8]| frame(1, 5, 1, &[&[0x88], fields].concat());
     let length = [&[0x88], &field("content-length", "5")[..]].concat();
+    // Two lengths, the first of which h2 believes: a client of HTTP/1.1 would have to choose.
+    let two_lengths = |second: &str| {
+        let lengths = [field("content-length", "2"), field("content-length", second)].concat();
+        let head = frame(1, 4, 1, &[&[0x88], &lengths[..]].concat());
+        [head, frame(0, 1, 1, b"hi")].concat()
+    };
     for (bytes, reason) in [
+        (two_lengths("9"), Reason::UpstreamProtocol),
+        (two_lengths("2, 9"), Reason::UpstreamProtocol),
         (Vec::new(), Reason::UpstreamReset),
         (frame(3, 0, 1, &7_u32.to_be_bytes()), Reason::RefusedStream),
         (frame(3, 0, 1, &2_u32.to_be_bytes()), Reason::UpstreamReset),

@@ -1,11 +1,9 @@
 //! TLS on both sides, and which protocols are spoken.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::certificate::{Pair, Roots};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Where a certificate and its key stand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,7 +147,7 @@ pub struct UpstreamTls {
     /// The name that is asked for and verified, or an IP address; `None`: the backend's host, never the client's Host.
     pub sni: Option<String>,
     /// Our own certificate.
-    pub client: Option<ClientCertificate>,
+    pub client: Option<Certificate>,
 }
 
 impl Default for UpstreamTls {
@@ -158,34 +156,11 @@ impl Default for UpstreamTls {
     }
 }
 
-/// Who may vouch for a peer, as read from a PEM file; at least one.
-#[derive(Clone, PartialEq, Eq)]
+/// Who may vouch for backends.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorities {
-    /// The file.
+    /// PEM: their certificates.
     pub file: PathBuf,
-    /// What stood in it; each can be used.
-    pub certificates: Arc<[CertificateDer<'static>]>,
-}
-
-/// A certificate of ours with its key, as read from PEM files; they belong together.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The files.
-    pub files: CertificateFiles,
-    /// The certificate, then those that vouch for it.
-    pub chain: Arc<[CertificateDer<'static>]>,
-    /// Its key.
-    pub key: Arc<PrivateKeyDer<'static>>,
-}
-
-impl fmt::Debug for Authorities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Authorities({}, {})", self.file.display(), self.certificates.len())
-    }
-}
-
-impl fmt::Debug for ClientCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientCertificate({})", self.files.cert.display())
-    }
+    /// What is in it.
+    pub roots: Arc<Roots>,
 }

@@ -1,6 +1,8 @@
-//! `[listener.tls]` and `listener.http`. The certificates are read while the configuration is.
+//! `[listener.tls]` and `listener.http`, and the files of certificates wherever they are named: they are read while the
+//! configuration is.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +16,7 @@ use super::super::schema::{
 };
 use super::super::shapes;
 use super::super::source::Place;
-use crate::certificate::{KeyKind, Part, Standing, Validity};
+use crate::certificate::{KeyKind, Part, Roots, Standing, Validity};
 
 /// The most certificates of one listener.
 const CERTIFICATES_MAX: usize = 10_000;
@@ -82,8 +84,20 @@ fn certificate(around: &Section<'_>, item: Item<'_>) -> Option<Certificate> {
         table.missing("key", "write key = \"shop.key\", the certificate's private key");
     }
     let (cert, key) = (cert?, key?);
+    let certificate = read_pair(cert, key)?;
+    if certificate.pair.names.is_empty() {
+        let message =
+            "the certificate names no host (subjectAltName), so that no client accepts it";
+        let draft = Draft::warning(Code::Suspicious, cert.place(), message);
+        table.cx.report(draft.help("have it issued again with the names it is for"));
+    }
+    Some(certificate)
+}
+
+/// A certificate and its key, from the files that these two name.
+pub(super) fn read_pair(cert: Item<'_>, key: Item<'_>) -> Option<Certificate> {
     let (cert_text, key_text) = (cert.text()?, key.text()?);
-    let cx = table.cx;
+    let cx = cert.cx;
     let files = CertificateFiles {
         cert: cx.resolve(cert_text, cert.place()),
         key: cx.resolve(key_text, key.place()),
@@ -91,16 +105,25 @@ fn certificate(around: &Section<'_>, item: Item<'_>) -> Option<Certificate> {
     match cx.pair(&files) {
         Ok(pair) => {
             tell_standing(cert, pair.validity);
-            if pair.names.is_empty() {
-                let message =
-                    "the certificate names no host (subjectAltName), so that no client accepts it";
-                let draft = Draft::warning(Code::Suspicious, cert.place(), message);
-                cx.report(draft.help("have it issued again with the names it is for"));
-            }
             Some(Certificate { files, pair })
         }
         Err(fault) => {
             let item = if fault.part == Part::Key { key } else { cert };
+            item.bad(fault.message, fault.help);
+            None
+        }
+    }
+}
+
+/// The authorities in the file that `item` names, and which one that is.
+pub(super) fn read_authorities(item: Item<'_>) -> Option<(PathBuf, Arc<Roots>)> {
+    let path = item.cx.resolve(item.text()?, item.place());
+    match read_roots(&path) {
+        Ok(roots) => {
+            tell_standing(item, roots.validity);
+            Some((path, Arc::new(roots)))
+        }
+        Err(fault) => {
             item.bad(fault.message, fault.help);
             None
         }
@@ -117,7 +140,7 @@ fn tell_standing(item: Item<'_>, validity: Validity) {
     let at = jiff::Timestamp::from_second(at).map(|at| format!(" ({at})")).unwrap_or_default();
     let message = format!("the certificate, or one of its chain, {what}{at}");
     let draft = Draft::warning(Code::Suspicious, item.place(), message);
-    item.cx.report(draft.help("renew it; clients refuse it as it is"));
+    item.cx.report(draft.help("renew it; peers refuse it as it is"));
 }
 
 /// Seconds since 1970.
@@ -166,17 +189,8 @@ fn client_auth(section: &Section<'_>) -> Option<ClientAuth> {
         table.missing("ca", "write ca = \"clients.pem\", the authorities that vouch for clients");
         return None;
     };
-    let path = table.cx.resolve(ca.text()?, ca.place());
-    match read_roots(&path) {
-        Ok(roots) => {
-            tell_standing(ca, roots.validity);
-            Some(ClientAuth { ca: path, roots: Arc::new(roots), mode: mode? })
-        }
-        Err(fault) => {
-            ca.bad(fault.message, fault.help);
-            None
-        }
-    }
+    let (ca, roots) = read_authorities(ca)?;
+    Some(ClientAuth { ca, roots, mode: mode? })
 }
 
 /// `http`; `tls` says whether the listener has a table of that name.

@@ -5,8 +5,11 @@ use rustls::pki_types::ServerName;
 use super::super::item::{Item, shown};
 use super::super::reader::Section;
 use super::super::report::{Code, Draft};
-use super::super::schema::{Backend, ClientCertificate, Health, Protocol, Scheme, UpstreamTls};
-use super::super::{pem, shapes};
+use super::super::schema::{
+    Authorities, Backend, Certificate, Health, Protocol, Scheme, UpstreamTls,
+};
+use super::super::shapes;
+use super::tls::{read_authorities, read_pair};
 
 /// `protocol` of the upstream `section`.
 pub(super) fn protocol(section: &Section<'_>, backends: &[Backend]) -> Protocol {
@@ -42,7 +45,7 @@ pub(super) fn read(section: &Section<'_>, backends: &[Backend]) -> UpstreamTls {
         );
     }
     let verify = table.read("verify", Item::boolean).unwrap_or(true);
-    let ca = table.read("ca", pem::authorities);
+    let ca = table.read("ca", authorities);
     if let Some(ca) = table.item("ca").filter(|_| !verify) {
         ca.bad("nothing is verified: `ca` has nothing to do", "remove `verify = false`, or `ca`");
     }
@@ -84,12 +87,24 @@ fn sni(item: Item<'_>) -> Option<String> {
     None
 }
 
-/// Our own certificate: both files, or none.
-fn client(section: &Section<'_>) -> Option<ClientCertificate> {
+/// Who may vouch for the backends. A file that changes is a reload's affair.
+fn authorities(item: Item<'_>) -> Option<Authorities> {
+    item.cx.watch(&item.cx.resolve(item.text()?, item.place()));
+    let (file, roots) = read_authorities(item)?;
+    Some(Authorities { file, roots })
+}
+
+/// Our own certificate: both files, or none. They are watched as those of authorities are.
+fn client(section: &Section<'_>) -> Option<Certificate> {
     section.item("client")?;
     let table = section.child("client", &shapes::UPSTREAM_TLS_CLIENT)?;
     match (table.item("cert"), table.item("key")) {
-        (Some(cert), Some(key)) => pem::pair(cert, key),
+        (Some(cert), Some(key)) => {
+            for item in [cert, key] {
+                item.cx.watch(&item.cx.resolve(item.text()?, item.place()));
+            }
+            read_pair(cert, key)
+        }
         (cert, _) => {
             let missing = if cert.is_some() { "key" } else { "cert" };
             table.missing(missing, "write client = { cert = \"me.crt\", key = \"me.key\" }");

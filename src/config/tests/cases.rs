@@ -10,6 +10,7 @@ use super::{completed, plain, report};
 #[test]
 fn every_case_is_answered_with_exactly_its_problems() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests/cases");
+    let here = std::env::current_dir().expect("there is one").display().to_string() + "/";
     let mut n_cases = 0;
     let mut wrong = String::new();
     for entry in std::fs::read_dir(dir).expect("the cases are there") {
@@ -19,7 +20,8 @@ fn every_case_is_answered_with_exactly_its_problems() {
         for case in text.split("=== ").skip(1) {
             let (name, rest) = case.split_once('\n').expect("a case has a body");
             let (toml, expected) = rest.split_once("---\n").expect("a case has problems");
-            let found = plain(&report(&completed(toml)));
+            // Files are told with their whole path, which is another on every machine.
+            let found = plain(&report(&completed(toml))).replace(&here, "");
             n_cases += 1;
             write!(blessed, "=== {name}\n{toml}---\n{found}\n").expect("strings take everything");
             if found.trim_end() != expected.trim_end() {

@@ -144,7 +144,7 @@ impl BackendChannel for ClientStream {
         match response.poll_informational(cx) {
             Poll::Ready(Some(Ok(interim))) => {
                 let (interim, ()) = interim.into_parts();
-                return Poll::Ready(Ok(heads::read_response(&interim, false, false, head)));
+                return Poll::Ready(heads::read_response(&interim, false, false, head));
             }
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(reason_of(&error))),
             Poll::Ready(None) | Poll::Pending => {}
@@ -152,7 +152,7 @@ impl BackendChannel for ClientStream {
         let answered = ready!(Pin::new(response).poll(cx)).map_err(|error| reason_of(&error))?;
         let (answer, body) = answered.into_parts();
         let ends = body.is_end_stream();
-        let facts = heads::read_response(&answer, ends, parts.to_head, head);
+        let facts = heads::read_response(&answer, ends, parts.to_head, head)?;
         parts.source = (!ends).then(|| Source::new(body, facts.framing));
         (parts.is_answered, parts.response) = (true, None);
         Poll::Ready(Ok(facts))
