@@ -28,7 +28,7 @@
 //! 3 bytes         probe     asking a backend how it is, one file a kind
 //!                 pool      idle connections to backends, and shared ones that speak HTTP/2
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
-//!                 http2     streams of HTTP/2, by h2, behind the same heads and byte streams as HTTP/1
+//!                 http2     streams of HTTP/2 behind the heads and byte streams of HTTP/1: our codec to clients, h2 to backends
 //!                 net       sockets: listen, accept, dial; one stream type: in the clear, through TLS, or one of many
 //!                 tls       what listeners show to those who speak TLS: certificates by name, tickets
 //!                 log       operator events and access lines, one writer thread per target

@@ -2,12 +2,11 @@
 //!
 //! An account of tokens: a frame that asks for no work costs some, work done on either side earns some, and a few
 //! come with time. So the more a connection is used for, the more pings, window updates and cancellations are its
-//! own affair; one that is used for nothing but them runs out. What h2 bounds by itself (frames of a header block, the
-//! size of a header list, small DATA frames, streams reset before they were served) is not counted again.
+//! own affair; one that is used for nothing but them runs out. Fed by `server` with every frame.
 
 use std::time::{Duration, Instant};
 
-use super::frames::{Frame, Scanner, kind};
+use super::frame::{Code, Frame, kind};
 
 /// The most tokens there are, and how many there are in the beginning.
 const TOKENS_MAX: i64 = 2_000;
@@ -42,9 +41,6 @@ const SETTINGS_COST: i64 = 20;
 /// What GOAWAY costs.
 const GOAWAY_COSTS: i64 = 10;
 
-/// Bytes of the preface, before the first frame.
-const PREFACE_BYTES: usize = 24;
-
 /// What a client has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offence {
@@ -57,31 +53,19 @@ pub enum Offence {
 /// Watches the frames of one connection to a client.
 #[derive(Debug)]
 pub(super) struct Guard {
-    incoming: Scanner,
-    outgoing: Scanner,
     tokens: i64,
     /// When tokens came with time last.
     refilled: Instant,
     /// The newest stream.
     last_stream: u32,
     began: bool,
-    n_resets: u64,
     offence: Option<Offence>,
 }
 
 impl Guard {
-    /// For a connection that begins `now`, with the preface yet to come.
+    /// For a connection that begins `now`.
     pub(super) fn new(now: Instant) -> Self {
-        Guard {
-            incoming: Scanner::new(PREFACE_BYTES),
-            outgoing: Scanner::new(0),
-            tokens: TOKENS_MAX,
-            refilled: now,
-            last_stream: 0,
-            began: false,
-            n_resets: 0,
-            offence: None,
-        }
+        Guard { tokens: TOKENS_MAX, refilled: now, last_stream: 0, began: false, offence: None }
     }
 
     /// What the client did first that it must not do.
@@ -89,31 +73,14 @@ impl Guard {
         self.offence
     }
 
-    /// How often it gave up a stream.
-    pub(super) fn n_resets(&self) -> u64 {
-        self.n_resets
-    }
-
     /// Whether its SETTINGS came.
     pub(super) fn began(&self) -> bool {
         self.began
     }
 
-    /// Sees what the client sent. `clock` is asked only when the tokens are used up.
-    pub(super) fn received(&mut self, bytes: &[u8], clock: impl Fn() -> Instant) {
-        let mut scanner = std::mem::replace(&mut self.incoming, Scanner::new(0));
-        scanner.scan(bytes, |frame| self.see_incoming(&frame, &clock));
-        self.incoming = scanner;
-    }
-
-    /// Sees what it is sent.
-    pub(super) fn sent(&mut self, bytes: &[u8], clock: impl Fn() -> Instant) {
-        let mut scanner = std::mem::replace(&mut self.outgoing, Scanner::new(0));
-        scanner.scan(bytes, |frame| self.see_outgoing(&frame, &clock));
-        self.outgoing = scanner;
-    }
-
-    fn see_incoming(&mut self, frame: &Frame, clock: &impl Fn() -> Instant) {
+    /// Sees a frame that the client sent. `clock` is asked only when the tokens are used up.
+    #[inline]
+    pub(super) fn received(&mut self, frame: &Frame, clock: impl Fn() -> Instant) {
         if !self.began {
             self.began = frame.kind == kind::SETTINGS && !frame.is_ack();
             if !self.began {
@@ -128,10 +95,7 @@ impl Guard {
                 self.last_stream = frame.stream;
                 -REQUEST_EARNS
             }
-            kind::RST_STREAM => {
-                self.n_resets += 1;
-                RESET_COSTS
-            }
+            kind::RST_STREAM => RESET_COSTS,
             kind::SETTINGS if !frame.is_ack() => SETTINGS_COST,
             kind::GOAWAY => GOAWAY_COSTS,
             // PRIORITY, PING, WINDOW_UPDATE, CONTINUATION, trailers, and whatever nobody knows, by its size.
@@ -140,17 +104,36 @@ impl Guard {
         self.spend(costs, clock);
     }
 
-    fn see_outgoing(&mut self, frame: &Frame, clock: &impl Fn() -> Instant) {
-        let costs = match frame.kind {
-            kind::HEADERS => -RESPONSE_EARNS,
-            kind::DATA => -DATA_EARNS - (frame.len / DATA_BYTES_PER_TOKEN) as i64,
-            kind::RST_STREAM if is_provoked(frame.code) => RESET_COSTS,
-            _ => 0,
-        };
-        self.spend(costs, clock);
+    /// Sees that the DATA that came was padding and nothing else.
+    pub(super) fn received_padding(&mut self, clock: impl Fn() -> Instant) {
+        self.spend(DATA_EARNS + EMPTY_DATA_COSTS, clock);
     }
 
-    fn spend(&mut self, costs: i64, clock: &impl Fn() -> Instant) {
+    /// Sees that it is sent a head.
+    #[inline]
+    pub(super) fn sent_head(&mut self) {
+        self.earn(RESPONSE_EARNS);
+    }
+
+    /// Sees that it is sent a frame with `len` bytes of data.
+    #[inline]
+    pub(super) fn sent_data(&mut self, len: usize) {
+        self.earn(DATA_EARNS + (len / DATA_BYTES_PER_TOKEN) as i64);
+    }
+
+    /// Sees that a stream of it is reset with `code`.
+    pub(super) fn sent_reset(&mut self, code: Code, clock: impl Fn() -> Instant) {
+        if is_provoked(code) {
+            self.spend(RESET_COSTS, clock);
+        }
+    }
+
+    #[inline]
+    fn earn(&mut self, earned: i64) {
+        self.tokens = (self.tokens + earned).min(TOKENS_MAX);
+    }
+
+    fn spend(&mut self, costs: i64, clock: impl Fn() -> Instant) {
         self.tokens = (self.tokens - costs).min(TOKENS_MAX);
         if self.tokens < 0 {
             self.refill(clock());
@@ -171,10 +154,16 @@ impl Guard {
     }
 }
 
-/// Whether a stream is reset with `code` because of what the client did: PROTOCOL_ERROR, FLOW_CONTROL_ERROR,
-/// STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM.
-fn is_provoked(code: u32) -> bool {
-    matches!(code, 1 | 3 | 5 | 6 | 7)
+/// Whether a stream is reset with `code` because of what the client did.
+fn is_provoked(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Protocol
+            | Code::FlowControl
+            | Code::StreamClosed
+            | Code::FrameSize
+            | Code::RefusedStream
+    )
 }
 
 #[cfg(test)]

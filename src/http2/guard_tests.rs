@@ -8,23 +8,16 @@ struct Rig {
     now: Instant,
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    bytes.extend_from_slice(&[kind, flags]);
-    bytes.extend_from_slice(&stream.to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Frame {
+    Frame { kind, flags, stream, len: payload.len() }
 }
 
-const PRIORITY: u8 = 2;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
+use kind::{PING, PRIORITY, WINDOW_UPDATE};
 
 impl Rig {
     fn new() -> Rig {
         let now = Instant::now();
         let mut rig = Rig { guard: Guard::new(now), now };
-        rig.guard.received(&[0; PREFACE_BYTES], || now);
         rig.gets(kind::SETTINGS, 0, 0, &[0; 12]);
         rig
     }
@@ -34,9 +27,16 @@ impl Rig {
         self.guard.received(&frame(kind, flags, stream, payload), || now);
     }
 
-    fn sends(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    fn answers(&mut self, n_bytes: usize) {
+        self.guard.sent_head();
+        if n_bytes > 0 {
+            self.guard.sent_data(n_bytes);
+        }
+    }
+
+    fn resets(&mut self, code: Code) {
         let now = self.now;
-        self.guard.sent(&frame(kind, flags, stream, payload), || now);
+        self.guard.sent_reset(code, || now);
     }
 
     fn passes(&mut self, time: Duration) {
@@ -78,7 +78,7 @@ fn a_stream_that_is_given_up_costs_more_than_it_earned() {
     let made_you_reset = |rig: &mut Rig, n: u32| {
         rig.gets(kind::HEADERS, 5, 2 * n + 1, &[0; 9]);
         rig.gets(WINDOW_UPDATE, 0, 2 * n + 1, &[0; 4]);
-        rig.sends(kind::RST_STREAM, 0, 2 * n + 1, &1_u32.to_be_bytes());
+        rig.resets(Code::Protocol);
     };
     assert!(Rig::new().bears(made_you_reset) <= 250);
 }
@@ -87,7 +87,7 @@ fn a_stream_that_is_given_up_costs_more_than_it_earned() {
 fn what_we_give_up_ourselves_is_not_the_clients_fault() {
     let cut = |rig: &mut Rig, n: u32| {
         rig.gets(kind::HEADERS, 5, 2 * n + 1, &[0; 9]);
-        rig.sends(kind::RST_STREAM, 0, 2 * n + 1, &2_u32.to_be_bytes());
+        rig.resets(Code::Internal);
     };
     assert_eq!(Rig::new().bears(cut), 100_000);
 }
@@ -114,12 +114,11 @@ fn unary_calls_with_a_ping_and_updates_for_each_frame_are_no_flood() {
         let stream = 2 * n + 1;
         rig.gets(kind::HEADERS, 4, stream, &[0; 60]);
         rig.gets(kind::DATA, 1, stream, &[0; 20]);
-        rig.sends(kind::HEADERS, 4, stream, &[0; 30]);
-        rig.sends(kind::DATA, 0, stream, &[0; 20]);
+        rig.answers(20);
         rig.gets(PING, 0, 0, &[0; 8]);
         rig.gets(WINDOW_UPDATE, 0, stream, &[0; 4]);
         rig.gets(WINDOW_UPDATE, 0, 0, &[0; 4]);
-        rig.sends(kind::HEADERS, 5, stream, &[0; 10]);
+        rig.answers(0);
     };
     assert_eq!(Rig::new().bears(call), 100_000);
 }
@@ -130,7 +129,7 @@ fn calls_that_are_cancelled_once_they_are_answered_are_no_flood() {
         let stream = 2 * n + 1;
         rig.gets(kind::HEADERS, 4, stream, &[0; 60]);
         rig.gets(kind::DATA, 1, stream, &[0; 20]);
-        rig.sends(kind::HEADERS, 4, stream, &[0; 30]);
+        rig.answers(0);
         rig.gets(kind::RST_STREAM, 0, stream, &8_u32.to_be_bytes());
     };
     assert_eq!(Rig::new().bears(call), 100_000);
@@ -143,7 +142,7 @@ fn one_call_in_three_may_be_cancelled_before_it_is_answered() {
         rig.gets(kind::HEADERS, 5, stream, &[0; 60]);
         match n % 3 {
             0 => rig.gets(kind::RST_STREAM, 0, stream, &8_u32.to_be_bytes()),
-            _ => rig.sends(kind::HEADERS, 5, stream, &[0; 30]),
+            _ => rig.answers(0),
         }
     };
     assert_eq!(Rig::new().bears(call), 100_000);
@@ -152,7 +151,7 @@ fn one_call_in_three_may_be_cancelled_before_it_is_answered() {
 #[test]
 fn a_download_with_two_updates_for_every_4_kib_is_no_flood() {
     let piece = |rig: &mut Rig, _: u32| {
-        rig.sends(kind::DATA, 0, 1, &[0; 16_384]);
+        rig.guard.sent_data(16_384);
         for _ in 0..4 {
             rig.gets(WINDOW_UPDATE, 0, 1, &[0; 4]);
             rig.gets(WINDOW_UPDATE, 0, 0, &[0; 4]);
@@ -167,8 +166,6 @@ fn whoever_does_not_begin_with_settings_is_told_apart() {
     for (kind, flags) in [(PING, 0), (kind::HEADERS, 5), (kind::SETTINGS, 1)] {
         let now = Instant::now();
         let mut guard = Guard::new(now);
-        guard.received(&[0; PREFACE_BYTES], || now);
-        assert_eq!(guard.offence(), None);
         guard.received(&frame(kind, flags, 1, &[0; 8]), || now);
         assert_eq!(guard.offence(), Some(Offence::NoSettings));
         assert!(!guard.began());

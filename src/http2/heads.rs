@@ -1,4 +1,5 @@
-//! Heads between [`crate::message`] and the `http` crate's, in which HTTP/2 knows them (RFC 9113, section 8).
+//! Heads between [`crate::message`] and the `http` crate's, in which h2 knows them (RFC 9113, section 8), towards
+//! backends.
 //!
 //! What arrives was checked by h2 already: names in lower case, no field that concerns a connection, pseudo-fields
 //! first and each once, no length that the body belies.
@@ -6,113 +7,11 @@
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request, response};
+use http::{HeaderMap, Method, Request, Uri, response};
 
 use crate::error::Reason;
-use crate::http1::{Expectation, Framing, HeadLimits, RequestFacts, ResponseFacts};
+use crate::http1::{Framing, ResponseFacts};
 use crate::message::{Fields, Known, RequestHead, ResponseHead, Version};
-
-/// Bytes of a field's line in HTTP/1.1 beside its name and value: a head may be as long in either version.
-const LINE_OVERHEAD_BYTES: usize = 4;
-
-/// Brings a request's head into ours. `ends`: no body comes.
-///
-/// # Errors
-/// [`Reason::UriLimit`], [`Reason::HeaderLimit`]; [`Reason::BadRequest`] where `Host` and `:authority` disagree, or a
-/// length is none. `head` is complete all the same, but for what was over the limit.
-pub(super) fn read_request(
-    parts: &request::Parts,
-    ends: bool,
-    limits: &HeadLimits,
-    head: &mut RequestHead,
-) -> Result<RequestFacts, Reason> {
-    let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let target = if parts.method == Method::OPTIONS && target == "/*" { "*" } else { target };
-    head.compose(parts.method.as_str().as_bytes(), target.as_bytes(), Version::Http2);
-    let mut facts = RequestFacts::default();
-    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-    if let Some(authority) = authority {
-        head.fields.append(Known::Host, b"host", &[authority]);
-        facts.n_hosts = 1;
-    }
-    if target.len() > limits.uri_bytes {
-        return Err(Reason::UriLimit);
-    }
-    let (mut n_fields, mut n_bytes) = (0, head.fields.bytes().len());
-    let mut framing = Body { ends, length: None };
-    let mut cookies = Vec::new();
-    for (name, value) in &parts.headers {
-        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-        let known = Known::of(name);
-        n_bytes += name.len() + value.len() + LINE_OVERHEAD_BYTES;
-        // However many pieces cookies come in, they become one field.
-        n_fields += usize::from(known != Known::Cookie || cookies.is_empty());
-        if n_fields > limits.headers || n_bytes > limits.header_bytes {
-            return Err(Reason::HeaderLimit);
-        }
-        match known {
-            Known::Host if authority.is_some() => {
-                if !authority.is_some_and(|authority| value.eq_ignore_ascii_case(authority)) {
-                    return Err(Reason::BadRequest);
-                }
-                continue;
-            }
-            Known::Host => facts.n_hosts += 1,
-            // RFC 9113, section 8.2.3: may come in pieces, which HTTP/1.1 does not know.
-            Known::Cookie => {
-                cookies.push(value);
-                continue;
-            }
-            Known::ContentLength => framing.see_length(value)?,
-            Known::Expect => facts.expectation = expectation(value),
-            Known::Te => facts.te_trailers |= value.eq_ignore_ascii_case(b"trailers"),
-            _ => {}
-        }
-        head.fields.append(known, name, &[value]);
-    }
-    if !cookies.is_empty() {
-        head.fields.append(Known::Cookie, b"cookie", &[&cookies.join(&b"; "[..])]);
-    }
-    facts.framing = framing.of(&parts.method)?;
-    Ok(facts)
-}
-
-/// What is known of a request's body.
-struct Body {
-    ends: bool,
-    length: Option<u64>,
-}
-
-impl Body {
-    fn see_length(&mut self, value: &[u8]) -> Result<(), Reason> {
-        let length = length(value).ok_or(Reason::BadRequest)?;
-        if self.length.replace(length).is_some_and(|before| before != length) {
-            return Err(Reason::BadRequest);
-        }
-        Ok(())
-    }
-
-    fn of(&self, method: &Method) -> Result<Framing, Reason> {
-        match (self.ends, self.length) {
-            (true, Some(1..)) => Err(Reason::BadRequest),
-            (true, Some(0)) => Ok(Framing::Length(0)),
-            // RFC 9110, section 8.6: who expects a body is told that there is none.
-            (true, None) => Ok(match *method {
-                Method::POST | Method::PUT | Method::PATCH => Framing::Length(0),
-                _ => Framing::None,
-            }),
-            (false, Some(length)) => Ok(Framing::Length(length)),
-            (false, None) => Ok(Framing::Chunked),
-        }
-    }
-}
-
-fn expectation(value: &[u8]) -> Expectation {
-    match value.eq_ignore_ascii_case(b"100-continue") {
-        true => Expectation::Continue,
-        false => Expectation::Unknown,
-    }
-}
 
 /// Digits and nothing else.
 fn length(value: &[u8]) -> Option<u64> {
@@ -160,18 +59,6 @@ fn path(target: &[u8]) -> Result<PathAndQuery, Reason> {
         }
     }
     PathAndQuery::try_from(encoded).map_err(|_| Reason::BadRequest)
-}
-
-/// A response's head for a client.
-///
-/// # Errors
-/// [`Reason::UpstreamProtocol`]: it cannot be said in this version.
-pub(super) fn write_response(head: &ResponseHead) -> Result<Response<()>, Reason> {
-    let mut response = Response::new(());
-    *response.status_mut() =
-        StatusCode::from_u16(head.status).map_err(|_| Reason::UpstreamProtocol)?;
-    *response.headers_mut() = headers(&head.fields, is_of_http1).ok_or(Reason::UpstreamProtocol)?;
-    Ok(response)
 }
 
 /// Brings a response's head into ours. `ends`: no body comes. `to_head_request`: it answers a HEAD.

@@ -45,14 +45,24 @@ impl RequestHead {
         self.target = target;
     }
 
-    /// Starts a head of which only method and target are known.
-    pub(crate) fn compose(&mut self, method: &[u8], target: &[u8], version: Version) {
-        self.fields.clear();
-        self.fields.bytes.extend_from_slice(method);
-        self.fields.bytes.extend_from_slice(target);
+    /// Starts a head whose parts come one by one; until they do, they are empty.
+    pub(crate) fn begin(&mut self, version: Version) {
+        self.clear();
         self.version = version;
-        self.method = 0..method.len();
-        self.target = method.len()..method.len() + target.len();
+    }
+
+    /// The method of a head that was begun.
+    pub(crate) fn push_method(&mut self, method: &[u8]) {
+        let start = self.fields.bytes.len();
+        self.fields.bytes.extend_from_slice(method);
+        self.method = start..start + method.len();
+    }
+
+    /// The target of a head that was begun.
+    pub(crate) fn push_target(&mut self, target: &[u8]) {
+        let start = self.fields.bytes.len();
+        self.fields.bytes.extend_from_slice(target);
+        self.target = start..start + target.len();
         self.received_target = self.target.clone();
     }
 

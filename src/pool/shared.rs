@@ -187,7 +187,11 @@ impl Dialling<'_> {
         let connection = kept.stream();
         self.with(|group| {
             group.speaks_http1 = false;
-            group.trunks.push(kept);
+            // Where each made one for itself and found another version than before, they may be too many: what is not
+            // kept ends with its stream.
+            if group.trunks.len() < TRUNKS_MAX {
+                group.trunks.push(kept);
+            }
         });
         connection
     }
@@ -233,18 +237,42 @@ impl Drop for Dialling<'_> {
 mod tests {
     use super::*;
 
+    const POLICY: Policy = Policy { max_idle: 1, idle: None, max_age: None, max_requests: None };
+
+    /// A connection whose peer has yet to say anything, and what keeps it alive.
+    async fn trunk() -> (Trunk, impl Sized) {
+        let (ours, theirs) = tokio::net::UnixStream::pair().expect("a pair");
+        let opened = Trunk::open(ours.into(), Arc::default()).await;
+        let (trunk, driver) = opened.expect("nothing is waited for");
+        (trunk, (driver, theirs))
+    }
+
     #[tokio::test]
     async fn no_connection_is_used_until_its_numbers_run_out() {
-        let (ours, _theirs) = tokio::net::UnixStream::pair().expect("a pair");
-        let opened = Trunk::open(ours.into(), Arc::default()).await.expect("nothing is waited for");
-        let (trunk, _driver) = opened;
-        let policy = Policy { max_idle: 1, idle: None, max_age: None, max_requests: None };
-        let opened = Instant::now();
-        let n_requests = REQUESTS_MAX - 1;
-        let kept = Kept { trunk, policy, opened, n_requests, idle_since: None };
+        let (trunk, _alive) = trunk().await;
+        let (opened, n_requests) = (Instant::now(), REQUESTS_MAX - 1);
+        let kept = Kept { trunk, policy: POLICY, opened, n_requests, idle_since: None };
         let mut group = Group { trunks: vec![kept], ..Group::default() };
         assert!(group.take(None, opened).is_some(), "the last one");
         assert!(group.take(None, opened).is_none());
         assert!(group.trunks.is_empty(), "it ends with its streams");
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_learns_http2_is_kept_no_more_connections_than_any_other() {
+        let (pool, key) = (SharedPool::default(), Key { backend: 1, transport: 4 });
+        let Ok(Turn::Dial(first)) = pool.turn(key, None).await else { panic!("nobody dials") };
+        first.speaks_http1();
+        let mut alive = Vec::new();
+        let mut turns = Vec::new();
+        for _ in 0..=TRUNKS_MAX {
+            let Ok(Turn::Dial(turn)) = pool.turn(key, None).await else { panic!("all dial") };
+            turns.push(turn);
+        }
+        for turn in turns {
+            let (trunk, is_alive) = trunk().await;
+            alive.push((turn.done(trunk, POLICY, Instant::now()), is_alive));
+        }
+        assert_eq!(pool.len(), TRUNKS_MAX);
     }
 }

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use h2::Reason as Code;
-
 use super::connection::{Client, Connection, ON_ITS_WAY};
+use super::exchange::Exchange;
 use super::stream;
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
 use crate::error::Reason;
 use crate::http1::HeadLimits;
-use crate::http2::{Accepted, Carrier, CarrierLimits, Link, Offence, ServerStream};
+use crate::http2::{Accepted, Carrier, CarrierLimits, Code, Offence};
 use crate::net::{Peer, Stream};
 use crate::snapshot::Listener;
 use crate::tls;
@@ -77,7 +76,6 @@ struct Session<'a> {
     tls: Option<&'a Rc<tls::Session>>,
     over_limit: bool,
     timer: &'a mut Timer,
-    link: &'a Link<'a>,
     carrier: Carrier<'a>,
     streams: Rc<Streams>,
     began: Instant,
@@ -87,8 +85,6 @@ struct Session<'a> {
     leaving: Option<Instant>,
     /// Since when the connection is given up.
     ending: Option<Instant>,
-    /// Streams that the client had reset when the last turn ended.
-    n_resets: u64,
     /// Something may be on its way in either direction when the connection ends.
     lingers: bool,
 }
@@ -110,7 +106,6 @@ impl Connection {
         let limits = carrier_limits(&pin.listeners[index].1);
         drop(pin);
         worker.counters().h2_connections.add(1);
-        let link = Link::new(&self.stream, before);
         let mut session = Session {
             worker,
             gate: &self.gate,
@@ -119,14 +114,12 @@ impl Connection {
             tls: self.session.as_ref(),
             over_limit: self.over_limit,
             timer: &mut self.timer,
-            link: &link,
-            carrier: Carrier::new(&link, limits),
+            carrier: Carrier::new(&self.stream, before, limits),
             streams: Rc::default(),
             began: Instant::now(),
             quiet: None,
             leaving: None,
             ending: None,
-            n_resets: 0,
             lingers: true,
         };
         poll_fn(|cx| session.poll(cx)).await;
@@ -151,7 +144,7 @@ impl Session<'_> {
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.streams.keep_waker(cx.waker());
-        self.link.begin_turn();
+        self.carrier.begin_turn(cx);
         if self.worker.is_draining() || self.gate.is_retired() || self.over_limit {
             self.leave();
         }
@@ -179,46 +172,52 @@ impl Session<'_> {
 
     /// Serves the streams that were opened; ready when there will be no more.
     fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match self.carrier.poll_accept(cx) {
-                Poll::Ready(Some(Ok(accepted))) => self.open(cx, accepted),
+        let limits = self.head_limits();
+        let mut exchange = self.worker.take_exchange();
+        let over = loop {
+            let head = &mut exchange.request.head;
+            match self.carrier.poll_accept(cx, head, &limits) {
+                Poll::Ready(Some(Ok(accepted))) => {
+                    let next = self.worker.take_exchange();
+                    self.open(accepted, std::mem::replace(&mut exchange, next));
+                }
                 Poll::Ready(Some(Err(error))) => {
-                    let calmed = error.reason() == Some(Code::ENHANCE_YOUR_CALM);
-                    if calmed && error.is_library() {
-                        self.tell_flood(&error);
+                    if error.code == Code::EnhanceYourCalm {
+                        self.tell_flood(&error.what);
                     }
                     // There may be a last word for the client.
                     let _ = self.carrier.poll_flush(cx);
-                    return Poll::Ready(());
+                    break Poll::Ready(());
                 }
-                Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending => break,
+                Poll::Ready(None) => break Poll::Ready(()),
+                Poll::Pending => break Poll::Pending,
             }
-        }
-        self.n_resets = self.link.n_resets();
-        Poll::Pending
+        };
+        self.worker.put_exchange(exchange);
+        over
     }
 
-    fn open(&mut self, cx: &mut Context<'_>, (request, mut respond): Accepted) {
-        let left = self.leaving.is_some_and(|leaving| leaving.elapsed() > GOODBYE);
-        let Some((pin, index)) = self.gate.pin(self.worker).filter(|_| !left) else {
-            return respond.send_reset(Code::REFUSED_STREAM);
+    /// What heads are bounded by, as long as the listener is there.
+    fn head_limits(&self) -> HeadLimits {
+        let Some((pin, index)) = self.gate.pin(self.worker) else {
+            return HeadLimits { header_bytes: 0, headers: 0, uri_bytes: 0 };
         };
-        if self.link.n_resets() != self.n_resets && respond.poll_reset(cx).is_ready() {
-            // Nobody waits for an answer any more: nobody is asked for one.
-            return;
-        }
-        self.worker.counters().h2_streams.add(1);
         let limits = &pin.listeners[index].1.limits;
-        let limits = HeadLimits {
+        HeadLimits {
             header_bytes: limits.header_bytes,
             headers: limits.headers,
             uri_bytes: limits.uri_bytes,
+        }
+    }
+
+    /// Has a request served whose head is in `exchange`.
+    fn open(&mut self, (server, facts): Accepted, mut exchange: Box<Exchange>) {
+        let left = self.leaving.is_some_and(|leaving| leaving.elapsed() > GOODBYE);
+        let Some((pin, index)) = self.gate.pin(self.worker).filter(|_| !left) else {
+            return server.refuse();
         };
-        let mut exchange = self.worker.take_exchange();
+        self.worker.counters().h2_streams.add(1);
         exchange.record.started = Some(Instant::now());
-        let head = &mut exchange.request.head;
-        let (server, facts) = ServerStream::new(request, respond, &limits, head);
         exchange.begin_at(pin, index);
         let client = Client {
             gate: Rc::clone(self.gate),
@@ -234,15 +233,15 @@ impl Session<'_> {
 
     /// Ends the connection of a client that does what it must not do; true when that was news.
     fn condemn(&mut self) -> bool {
-        let Some(offence) = self.link.offence().filter(|_| self.ending.is_none()) else {
+        let Some(offence) = self.carrier.offence().filter(|_| self.ending.is_none()) else {
             return false;
         };
         self.ending = Some(Instant::now());
         let code = match offence {
-            Offence::NoSettings => Code::PROTOCOL_ERROR,
+            Offence::NoSettings => Code::Protocol,
             Offence::Flood => {
                 self.tell_flood(&"frames that do no work");
-                Code::ENHANCE_YOUR_CALM
+                Code::EnhanceYourCalm
             }
         };
         self.carrier.end(code)
@@ -291,13 +290,13 @@ impl Session<'_> {
         let (pin, index) = self.gate.pin(self.worker)?;
         let listener = &pin.listeners[index].1;
         let (quiet, since) = self.quiet_since(Instant::now());
-        if !self.link.began() {
+        if !self.carrier.began() {
             let header = listener.timeouts.header.map(|header| self.began + header);
             let stays = !self.worker.is_draining() && !self.gate.is_retired();
             return if stays { header } else { earlier(header, Some(since + ON_ITS_WAY)) };
         }
         if quiet == Quiet::Idle {
-            self.link.rest();
+            self.carrier.rest();
         }
         let patience = match quiet {
             Quiet::Sending => listener.send_idle,
@@ -309,7 +308,7 @@ impl Session<'_> {
 
     /// What is waited for, and since when without anything having moved.
     fn quiet_since(&mut self, now: Instant) -> (Quiet, Instant) {
-        let n_written = self.link.n_written();
+        let n_written = self.carrier.n_written();
         let sending = self.carrier.has_streams();
         let quiet = if sending { Quiet::Sending } else { Quiet::Idle };
         let since = match self.quiet {
@@ -328,8 +327,8 @@ impl Session<'_> {
             return Poll::Ready(());
         }
         let idle = matches!(self.quiet, Some((Quiet::Idle, ..)));
-        if idle && self.leaving.is_none() && self.link.began() {
-            if self.link.has_bytes() {
+        if idle && self.leaving.is_none() && self.carrier.began() {
+            if self.carrier.has_bytes() {
                 // The reactor has yet to see them; it will wake us for them.
                 self.quiet = None;
             } else {
@@ -343,6 +342,6 @@ impl Session<'_> {
             self.worker.counters().reasons[Reason::ClientStalled as usize].add(1);
         }
         self.ending = Some(Instant::now());
-        if self.carrier.end(Code::NO_ERROR) { Poll::Pending } else { Poll::Ready(()) }
+        if self.carrier.end(Code::NoError) { Poll::Pending } else { Poll::Ready(()) }
     }
 }

@@ -123,6 +123,15 @@ async fn run(worker: Rc<Worker>, job: Job) {
     let berth = Rc::new(Berth { job: RefCell::new(Some(job)), waker, dismissed: Cell::new(false) });
     while let Some(job) = poll_fn(|cx| berth.poll_job(cx)).await {
         let Job { client, mut exchange, refused, open } = job;
+        if client.stream.is_reset() {
+            // Nobody waits for an answer any more: nobody is asked for one.
+            of_task.0.worker.put_exchange(exchange);
+            drop((client, open));
+            if !of_task.0.worker.berths.put(&berth) {
+                return;
+            }
+            continue;
+        }
         let mut connection = Connection::for_stream(of_task.0, of_task.1, client);
         match refused {
             None => connection.exchange(&mut exchange, Buffer::default(), 0..0).await,

@@ -54,6 +54,10 @@ impl Choice {
     /// Where it understands none of them the first is named, so that the handshake fails for that reason.
     pub fn choose(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<&Arc<Pair>> {
         let pairs = self.pairs(name)?;
+        // Mostly there is no choice, and asking costs an allocation.
+        if let [only] = pairs {
+            return Some(only);
+        }
         let understood = |pair: &&Arc<Pair>| pair.certified.key.choose_scheme(schemes).is_some();
         pairs.iter().find(understood).or_else(|| pairs.first())
     }

@@ -107,13 +107,13 @@ fn limits_of_the_head_are_answered_on_the_stream() {
     let answer = send(&mut client, 5, &with(("x", &"y".repeat(8190)), 1));
     assert_eq!(answer.status(), 431);
     assert!(answer.text().contains("header_limit"), "ours, which says why");
-    // Longer than what was announced: told in short, and the connection goes on.
+    // Longer than what was announced: no different, and the connection goes on.
     assert_eq!(send(&mut client, 7, &with(("x", &"y".repeat(9000)), 1)).status(), 431);
     // Pieces of cookies are one field in the end.
     assert_eq!(send(&mut client, 9, &with(("cookie", "a=b"), 60)).status(), 200);
     client.wire.send(all(&[post(11, "/"), data(11, END_STREAM, "more than ten")]));
     assert_eq!(client.answer(11).status(), 413);
-    proxy.counted(Reason::HeaderLimit, 2);
+    proxy.counted(Reason::HeaderLimit, 3);
     proxy.counted(Reason::UriLimit, 1);
     assert_eq!(service.n_requests(), 1);
 }
