@@ -1,6 +1,6 @@
 //! What stands in a PEM file, by its labels: enough to say what somebody has put there instead.
 
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Fault;
@@ -12,7 +12,7 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(no_certificate(text)),
         Err(error) => Err(Fault::certificate(
-            format!("is damaged: {error}"),
+            format!("is damaged: {}", damage(&error)),
             "write it again, each certificate between its BEGIN and END lines",
         )),
     }
@@ -27,12 +27,25 @@ pub(super) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> 
         ));
     }
     PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => no_key(text),
+        pem::Error::NoItemsFound => no_key(text),
         error => Fault::key(
-            format!("is damaged: {error}"),
+            format!("is damaged: {}", damage(&error)),
             "write it again, the key between its BEGIN and END lines",
         ),
     })
+}
+
+/// What is wrong with a file, in words: the library shows labels as lists of numbers.
+fn damage(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("it ends before -----END {}-----", String::from_utf8_lossy(end_marker))
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            format!("a line is no beginning of a part: {}", String::from_utf8_lossy(line).trim())
+        }
+        error => error.to_string(),
+    }
 }
 
 fn no_certificate(text: &[u8]) -> Fault {
@@ -72,6 +85,10 @@ fn no_key(text: &[u8]) -> Fault {
         () if is_der(text) => {
             ("is DER, not PEM", "convert it: openssl pkey -inform der -in OLD -out NEW.key")
         }
+        () if has("CERTIFICATE REQUEST") => (
+            "holds a request for a certificate, not a private key",
+            "name the file that holds the key the request was made with",
+        ),
         () if has("CERTIFICATE") => (
             "holds a certificate, not a private key",
             "name the key's file here, and this one as `cert`",

@@ -109,7 +109,10 @@ fn what_is_no_certificate_is_told_by_what_it_is() {
         (request, "holds a request"),
         ("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", "is damaged"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cannot be read"),
-        (&certificate[..certificate.len() / 2], "is damaged"),
+        (
+            &certificate[..certificate.len() / 2],
+            "is damaged: it ends before -----END CERTIFICATE-----",
+        ),
     ] {
         let (part, message) = fault(text, &key);
         assert_eq!(part, Part::Certificate, "{text}");
@@ -132,7 +135,11 @@ fn what_is_no_key_is_told_by_what_it_is() {
         (encrypted, "encrypted"),
         (older, "encrypted"),
         (public, "holds a public key"),
-        (&key[..key.len() / 2], "is damaged"),
+        (&key[..key.len() / 2], "is damaged: it ends before -----END PRIVATE KEY-----"),
+        (
+            "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+            "holds a request",
+        ),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "cannot be used"),
     ] {
         let (part, message) = fault(&certificate, text);

@@ -160,7 +160,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["least_conn", "leastconn", "ip_hash", "random"], "here: balance = \"NAME\" on the upstream"),
     (
         &["ssl", "ssl_certificate", "crt", "certificate", "certificates"],
-        "here: a [listener.tls] table, once a version has it",
+        "here: a [listener.tls] table with certificates = [{ cert = \"shop.crt\", key = \"shop.key\" }]",
     ),
     (
         &[

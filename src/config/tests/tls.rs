@@ -147,6 +147,14 @@ fn a_table_without_what_it_needs_says_what() {
 }
 
 #[test]
+fn what_other_proxies_call_it_is_told_by_what_it_is_here() {
+    let listener = "[[listener]]\nname = \"main\"\nbind = \"127.0.0.1:0\"\nssl = true\n";
+    let route = "[[route]]\nrespond = { body = \"hello\" }\n";
+    let found = load_text(&format!("{listener}{route}")).expect_err("a foreign key").to_string();
+    assert!(found.contains("here: a [listener.tls] table with certificates = ["), "{found}");
+}
+
+#[test]
 fn what_is_suspicious_is_a_warning() {
     let folder = folder();
     let path = folder.path();
