@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use super::status::status;
 use crate::error::Reason;
-use crate::message::{Known, RequestHead, ResponseHead};
+use crate::message::{Known, RequestHead, ResponseHead, Version};
 
 /// A request that is a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// How long its client waits for the whole of it; `None`: it did not say, or not so that it can be read.
     pub timeout: Option<Duration>,
+    /// It may be silent for as long as a tunnel may. Not over HTTP/1, where nobody calls: any client could have longer
+    /// timeouts for the asking.
+    pub may_be_silent: bool,
 }
 
 impl Call {
@@ -25,8 +28,10 @@ impl Call {
             return None;
         }
         let content_type = head.fields.get(Known::ContentType)?;
-        is_grpc(content_type)
-            .then(|| Call { timeout: head.fields.named(b"grpc-timeout").and_then(parse_timeout) })
+        is_grpc(content_type).then(|| Call {
+            timeout: head.fields.named(b"grpc-timeout").and_then(parse_timeout),
+            may_be_silent: head.version == Version::Http2,
+        })
     }
 }
 
@@ -101,6 +106,17 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_grpc(content_type.as_bytes()), is_call, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn nobody_has_longer_timeouts_over_http1_for_the_asking() {
+        for (version, may_be_silent) in [(Version::Http2, true), (Version::Http11, false)] {
+            let mut head = RequestHead::default();
+            head.start(b"POST /", version, 0..4, 5..6);
+            head.fields.append(Known::ContentType, b"content-type", &[b"application/grpc"]);
+            let call = Call::of(&head).expect("a call");
+            assert_eq!(call.may_be_silent, may_be_silent, "{version:?}");
         }
     }
 

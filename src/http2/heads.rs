@@ -38,7 +38,7 @@ pub(super) fn write_request(
     uri.path_and_query = Some(path(head.target())?);
     *request.uri_mut() = Uri::from_parts(uri).map_err(|_| Reason::BadRequest)?;
     *request.version_mut() = http::Version::HTTP_2;
-    let omit = |known| known == Known::Host || is_of_http1(known);
+    let omit = |known: Known| known == Known::Host || known.is_of_http1();
     *request.headers_mut() = headers(&head.fields, omit).ok_or(Reason::BadRequest)?;
     Ok(request)
 }
@@ -97,19 +97,6 @@ pub(super) fn read_response(
         None => Framing::Chunked,
     };
     Ok(ResponseFacts { framing, connection: Default::default(), keep_alive: true })
-}
-
-/// What frames or concerns an HTTP/1.1 connection (RFC 9113, section 8.2.2).
-fn is_of_http1(known: Known) -> bool {
-    matches!(
-        known,
-        Known::Connection
-            | Known::Http2Settings
-            | Known::KeepAlive
-            | Known::ProxyConnection
-            | Known::TransferEncoding
-            | Known::Upgrade
-    )
 }
 
 /// The fields, without those to `omit`; `None` where one cannot be said.

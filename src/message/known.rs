@@ -89,6 +89,20 @@ impl Known {
         1 << self as u32
     }
 
+    /// Whether it frames or concerns an HTTP/1.1 connection: no other version has it (RFC 9113, section 8.2.2).
+    #[inline]
+    pub fn is_of_http1(self) -> bool {
+        matches!(
+            self,
+            Known::Connection
+                | Known::Http2Settings
+                | Known::KeepAlive
+                | Known::ProxyConnection
+                | Known::TransferEncoding
+                | Known::Upgrade
+        )
+    }
+
     /// Whether it tells of those who passed the request on: said by anybody, true only of a trusted peer.
     #[inline]
     pub fn tells_of_forwarding(self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
@@ -69,46 +69,6 @@ impl Socket {
     /// Writes what fits of `slices` without waiting, in one system call.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         each!(self, stream => stream.try_write_vectored(slices))
-    }
-
-    /// Reads into `buffer`; 0 is the end of the stream (or an empty buffer).
-    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.poll_readable(cx))?
-                }
-                result => return Poll::Ready(result),
-            }
-        }
-    }
-
-    /// Writes a prefix of `bytes`.
-    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            match self.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.poll_writable(cx))?
-                }
-                result => return Poll::Ready(result),
-            }
-        }
-    }
-
-    /// Writes a prefix of `slices`.
-    pub fn poll_write_vectored(
-        &self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.try_write_vectored(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.poll_writable(cx))?
-                }
-                result => return Poll::Ready(result),
-            }
-        }
     }
 
     /// Waits until a read may succeed (or fail).

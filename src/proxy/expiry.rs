@@ -43,8 +43,8 @@ impl Connection {
     pub(super) fn upload_expiry(&self, exchange: &Exchange, timeouts: &ExchangeTimeouts) -> Expiry {
         let policy = exchange.hold.as_ref().and_then(Hold::policy);
         let body_idle = match exchange.request.call {
-            Some(_) => timeouts.tunnel_idle,
-            None => policy.and_then(|policy| policy.body_idle),
+            Some(call) if call.may_be_silent => timeouts.tunnel_idle,
+            _ => policy.and_then(|policy| policy.body_idle),
         };
         match exchange.upload.waiting {
             Waiting::Source => {
@@ -81,12 +81,14 @@ impl Connection {
 pub(super) fn timeouts(exchange: &Exchange) -> ExchangeTimeouts {
     let policy = exchange.hold.as_ref().and_then(Hold::policy);
     let timeouts = policy.map_or_else(ExchangeTimeouts::off, |policy| policy.timeouts);
-    match exchange.request.call {
-        None => timeouts,
-        Some(call) => ExchangeTimeouts {
+    let Some(call) = exchange.request.call else { return timeouts };
+    let total = timeouts.total.into_iter().chain(call.timeout).min();
+    match call.may_be_silent {
+        false => ExchangeTimeouts { total, ..timeouts },
+        true => ExchangeTimeouts {
             first_byte: timeouts.tunnel_idle,
             response_idle: timeouts.tunnel_idle,
-            total: timeouts.total.into_iter().chain(call.timeout).min(),
+            total,
             ..timeouts
         },
     }

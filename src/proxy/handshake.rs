@@ -2,6 +2,7 @@
 //! many there are at once. Called by `connection`; boxed there, so that idle connections do not keep room for it.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -166,13 +167,18 @@ impl Connection {
         // Until it has what was written: closing on what it still sends would reset that.
         let deadline = Some(Instant::now() + LINGER);
         let mut buffer = [0_u8; 1024];
-        poll_fn(|cx| match socket.poll_read(cx, &mut buffer) {
-            Poll::Ready(Ok(n)) if n > 0 => {
-                cx.waker().wake_by_ref();
-                self.timer.poll(cx, deadline)
+        poll_fn(|cx| {
+            if socket.poll_readable(cx).is_ready() {
+                match socket.try_read(&mut buffer) {
+                    Ok(0) => return Poll::Ready(()),
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                        return Poll::Ready(());
+                    }
+                    // One read a turn: a client that never stops has no claim on the worker.
+                    Ok(_) | Err(_) => cx.waker().wake_by_ref(),
+                }
             }
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => self.timer.poll(cx, deadline),
+            self.timer.poll(cx, deadline)
         })
         .await;
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use super::core::Core;
 use super::stream::{Answer, wants};
 use crate::http2::frame::{Code, Frame, HEAD_BYTES, PAYLOAD_BYTES_MAX, flag, kind};
-use crate::message::{Known, ResponseHead};
+use crate::message::ResponseHead;
 
 /// Room for a chunk's size line and the line end behind its data.
 const CHUNK_FRAMING_BYTES: usize = 24;
@@ -54,7 +54,7 @@ impl Core {
         self.encoder.status(head.status, out);
         for (known, name, value) in head.fields.iter() {
             // What arrives here was read by a codec that takes no name or value that cannot be said.
-            if !is_of_http1(known) {
+            if !known.is_of_http1() {
                 self.encoder.field(name, value, out);
             }
         }
@@ -179,17 +179,4 @@ impl Core {
         self.streams.at(place).wake(wants::GONE);
         self.streams.close(place);
     }
-}
-
-/// What frames or concerns an HTTP/1.1 connection (RFC 9113, section 8.2.2).
-fn is_of_http1(known: Known) -> bool {
-    matches!(
-        known,
-        Known::Connection
-            | Known::Http2Settings
-            | Known::KeepAlive
-            | Known::ProxyConnection
-            | Known::TransferEncoding
-            | Known::Upgrade
-    )
 }
