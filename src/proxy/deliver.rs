@@ -36,8 +36,8 @@ impl Connection {
             pick::broke_off(self.worker(), &started.permit, exchange);
             return self.answer(exchange, Reason::UpstreamProtocol).await;
         }
-        if let Some(channel) = self.stream.channel().and_then(Channel::client)
-            && let Err(reason) = channel.respond(&exchange.response, outgoing.framing(&facts))
+        if let Some(client) = self.stream.channel()
+            && let Err(reason) = respond(client, exchange, &started, outgoing.framing(&facts))
         {
             return match reason {
                 Reason::UpstreamProtocol => {
@@ -206,6 +206,21 @@ impl Connection {
             (false, true) => After::Close,
             (false, false) => After::Linger,
         }
+    }
+}
+
+/// Sends the head beside the bytes.
+#[inline]
+fn respond(
+    client: &dyn Channel,
+    exchange: &mut Exchange,
+    started: &Started,
+    framing: Framing,
+) -> Result<(), Reason> {
+    exchange.download.expect_trailers(framing, &started.connection.stream, client);
+    match client.client() {
+        Some(channel) => channel.respond(&exchange.response, framing),
+        None => Err(Reason::Internal),
     }
 }
 
