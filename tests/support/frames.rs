@@ -225,7 +225,7 @@ pub struct Framed {
     /// A header block that is not complete: its stream, whether that ends with it, what there is of it.
     partial: Option<(u32, bool, Vec<u8>)>,
     answers: BTreeMap<u32, Answer>,
-    /// Frames that belong to no stream: SETTINGS, PING, GOAWAY and WINDOW_UPDATE.
+    /// Frames that are no part of an answer: SETTINGS, PING, GOAWAY, WINDOW_UPDATE and RST_STREAM.
     pub others: Vec<Frame>,
     /// Data that came.
     pub n_data: usize,
@@ -400,6 +400,7 @@ impl Framed {
             }
             RST_STREAM => {
                 answer.end.get_or_insert(code(&frame.payload));
+                self.others.push(frame);
             }
             _ => {
                 if frame.kind == SETTINGS || frame.kind == PING {

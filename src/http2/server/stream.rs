@@ -131,7 +131,7 @@ impl Stream {
 
     /// Whether something may still come behind a body of known length.
     pub(super) fn has_more(&self) -> bool {
-        !self.chunked && !(self.remote_ended && self.tail.is_empty())
+        !self.chunked && (!self.remote_ended || !self.tail.is_empty())
     }
 
     /// Whether a body may be written: the answer's head was sent, and its end was not.
