@@ -18,6 +18,26 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
+/// Every certificate of a file that is to name authorities, in order; at least one.
+pub(super) fn authorities(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    certificates(text).map_err(|fault| {
+        let labels = labels(text);
+        let has = |what: &str| labels.iter().any(|label| label.contains(what));
+        let help = match () {
+            () if has("CERTIFICATE") && !has("REQUEST") => return fault,
+            () if has("PRIVATE KEY") => {
+                "name the file with the authority's certificate: its key stays with the authority"
+            }
+            () if has("REQUEST") || has("PUBLIC KEY") => {
+                "name the file with the certificates of authorities, each in PEM: \
+                 -----BEGIN CERTIFICATE-----"
+            }
+            () => return fault,
+        };
+        Fault { help: help.to_owned(), ..fault }
+    })
+}
+
 /// The first private key of a file.
 pub(super) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
     if is_encrypted(text) {

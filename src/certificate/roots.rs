@@ -26,7 +26,7 @@ impl Roots {
     /// # Errors
     /// What is wrong first; its part is always [`super::Part::Certificate`].
     pub fn from_pem(text: &[u8]) -> Result<Self, Fault> {
-        let certificates = pem::certificates(text)?;
+        let certificates = pem::authorities(text)?;
         let parsed = chain::parse(&certificates)?;
         let mut store = RootCertStore::empty();
         for (index, certificate) in certificates.iter().enumerate() {

@@ -177,6 +177,11 @@ fn authorities_are_known_by_what_they_are() {
     assert_eq!(roots, Roots::from_pem(root.as_bytes()).expect("the same"));
     assert_ne!(roots, Roots::from_pem(format!("{root}{middle}").as_bytes()).expect("two"));
     assert!(Roots::from_pem(b"").is_err());
+    let (_, key) = self_signed();
+    let fault = Roots::from_pem(key.as_bytes()).expect_err("a key");
+    assert_eq!(fault.message, "holds a private key, not a certificate");
+    assert!(fault.help.contains("the authority's certificate"), "{fault}");
+    assert!(!fault.help.contains("as `key`"), "{fault}");
     assert!(!leaf.is_empty());
 }
 

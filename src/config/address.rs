@@ -74,7 +74,28 @@ pub(crate) fn backend(item: Item<'_>) -> Option<(Scheme, BackendAddress)> {
             return None;
         }
     };
+    if let Some(path) = authority.strip_prefix("unix:").or(authority.strip_prefix('/')) {
+        behind_a_scheme(item, scheme, path);
+        return None;
+    }
     tcp(item, text, authority).map(|address| (scheme, address))
+}
+
+/// A unix socket at `path` with a scheme before it.
+fn behind_a_scheme(item: Item<'_>, scheme: Scheme, path: &str) {
+    let path = path.trim_start_matches('/');
+    let clear = format!("\"unix:/{path}\"");
+    let help = match scheme {
+        Scheme::Http => format!("write {clear}, without a scheme"),
+        Scheme::H2c => format!("write {clear}, and protocol = \"http2\" on the upstream"),
+        Scheme::Https => format!(
+            "a unix socket stays on this machine: write {clear}, which speaks in the clear; \
+             for TLS let the backend listen on a port"
+        ),
+    };
+    let message =
+        format!("{} stands before a unix socket", shown(&format!("{}://", scheme.name())));
+    item.bad(message, help);
 }
 
 /// A host and port, behind the scheme of `text`.

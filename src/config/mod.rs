@@ -48,7 +48,7 @@ mod tree;
 mod units;
 mod unknown;
 
-pub use certificates::{read_pair, read_roots};
+pub use certificates::{read_pair, read_pairs, read_roots};
 pub use env::Lookup;
 pub use origins::{Finding, Origins};
 pub use report::{Code, Colour, Location, Problem, Report, Severity};

@@ -90,6 +90,11 @@ impl Cx {
         self.bodies.borrow_mut().read(path)
     }
 
+    /// Reads certificates that [`Cx::pair`] will be asked for.
+    pub(crate) fn read_ahead(&self, wanted: impl IntoIterator<Item = CertificateFiles>) {
+        self.certificates.borrow_mut().read_ahead(wanted);
+    }
+
     /// The certificate and its key in these files, or what is wrong with them.
     pub(crate) fn pair(&self, files: &CertificateFiles) -> Result<Arc<Pair>, Fault> {
         self.certificates.borrow_mut().pair(files)

@@ -78,7 +78,8 @@ impl Launch {
         let wish = Arc::new(Wish::default());
         let health = Health::new();
         let names_every = self.settings.names_every;
-        let admin = Admin::new(Site::new(
+        let certificates = Certificates::default();
+        let site = Site::new(
             &self.settings.source,
             self.ready.n_workers,
             Arc::clone(&self.snapshot),
@@ -86,7 +87,8 @@ impl Launch {
             Arc::clone(&fleet),
             events.clone(),
             health.checks.clone(),
-        ));
+        );
+        let admin = Admin::new(site.telling(certificates.faults.clone()));
         let controller = Controller {
             n_workers: self.ready.n_workers,
             config: self.ready.loaded.config.clone(),
@@ -104,7 +106,7 @@ impl Launch {
             bound: Arc::clone(&bound),
             wish: Arc::clone(&wish),
             watched: None,
-            certificates: Certificates::default(),
+            certificates,
             admin,
             health,
         };

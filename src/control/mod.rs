@@ -21,7 +21,8 @@ mod stop;
 mod watch;
 
 pub use admin::{
-    BackendStatus, CheckStatus, ListenerStatus, QueueStatus, ReloadAnswer, Status, UpstreamStatus,
+    BackendStatus, CertificateStatus, CheckStatus, ListenerStatus, QueueStatus, ReloadAnswer,
+    Status, TlsStatus, UpstreamStatus,
 };
 pub use controller::Bound;
 pub use fleet::{Fleet, Order};

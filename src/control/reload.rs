@@ -145,6 +145,7 @@ impl Controller {
         if again && self.stopping == Stopping::No {
             self.start_preparing();
         }
+        self.catch_up_with_certificates();
     }
 
     /// Puts a prepared configuration into service. Cannot fail.

@@ -1,12 +1,13 @@
 //! Noticing when a file changes: of the configuration, where that is wanted, and certificates always.
 //!
 //! The files' *directories* are watched, because editors and configuration managers replace a file by renaming
-//! another over it. What the kernel tells only wakes us; whether anything changed is seen by looking at the
-//! files, so that neither a lost nor a superfluous notice matters. Without the kernel's help (no inotify
-//! watches left, say) the files are looked at every two seconds. Certificates are looked at every ten in any case: a
-//! link may lead to where nobody watches.
+//! another over it, and those of every link on the way to them, because deployments swap a link to a whole directory.
+//! What the kernel tells only wakes us; whether anything changed is seen by looking at the files, so that neither a
+//! lost nor a superfluous notice matters. Without the kernel's help (no inotify watches left, say) the files are looked
+//! at every two seconds. Certificates are looked at every ten in any case: network file systems give no notice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ impl Subject {
 #[derive(Debug)]
 pub(super) struct Watched {
     subject: Subject,
+    /// How often files are looked at without a notice.
+    look_again_every: Option<Duration>,
     wanted: Mutex<Option<Wanted>>,
     wake: Notify,
 }
@@ -63,7 +66,11 @@ struct Wanted {
 
 impl Watched {
     pub(super) fn new(subject: Subject) -> Self {
-        Watched { subject, wanted: Mutex::default(), wake: Notify::new() }
+        let look_again_every = match subject {
+            Subject::Configuration => None,
+            Subject::Certificates => Some(LOOK_AGAIN_EVERY),
+        };
+        Watched { subject, look_again_every, wanted: Mutex::default(), wake: Notify::new() }
     }
 
     /// Watches `files` from now on, and nothing else. `marks` are theirs as of the time they were read.
@@ -82,27 +89,31 @@ impl Watched {
 pub(super) async fn run(watched: Arc<Watched>, events: mpsc::Sender<Event>) {
     let mut files = Vec::new();
     let mut seen = Marks::default();
+    let mut places = Places::default();
     let mut watcher = None;
     let subject = watched.subject;
     while !events.is_closed() {
-        match (&watcher, subject) {
-            (Some(_), Subject::Configuration) => watched.wake.notified().await,
-            (Some(_), Subject::Certificates) => {
-                drop(timeout(LOOK_AGAIN_EVERY, watched.wake.notified()).await);
-            }
-            (None, _) => drop(timeout(LOOK_EVERY, watched.wake.notified()).await),
+        let patience = match watcher {
+            Some(_) => watched.look_again_every,
+            None => Some(LOOK_EVERY),
+        };
+        match patience {
+            None => watched.wake.notified().await,
+            Some(patience) => drop(timeout(patience, watched.wake.notified()).await),
         }
         settle(&watched.wake).await;
         if let Some(wanted) = watched.take() {
             seen = wanted.marks;
-            if wanted.files != files {
-                files = wanted.files;
-                watcher = watch(&files, &watched);
-            }
+            files = wanted.files;
         }
-        let found = look(subject, files.clone()).await;
-        if found != seen {
-            seen = found;
+        let mut found = look(subject, files.clone()).await;
+        if found.places != places {
+            watcher = watch(&found.places, &watched);
+            // What changed before the kernel was asked.
+            (places, found) = (found.places, look(subject, files.clone()).await);
+        }
+        if found.marks != seen {
+            seen = found.marks;
             if events.send(subject.event()).await.is_err() {
                 return;
             }
@@ -117,16 +128,72 @@ async fn settle(wake: &Notify) {
 }
 
 fn directories(files: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let parent = |file: &PathBuf| match file.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_path_buf(),
-        None => PathBuf::from("/"),
-    };
+    let parent = |file: &PathBuf| file.parent().map_or_else(|| PathBuf::from("/"), or_here);
     files.iter().map(parent).collect()
 }
 
-/// The kernel's notices for the files' directories; `None` when it will not give them.
-fn watch(files: &[PathBuf], watched: &Arc<Watched>) -> Option<RecommendedWatcher> {
+/// Directories to watch, with what tells one of that name from the next; `None`: there is none now.
+type Places = BTreeMap<PathBuf, Option<(u64, u64)>>;
+
+/// The directories of these files, and those of every link that leads to them. Blocks.
+fn places(files: &[PathBuf]) -> Places {
+    let mut found = directories(files);
+    files.iter().for_each(|file| add_links(file, &mut found));
+    let known = |place: &PathBuf| {
+        let metadata = fs::metadata(place).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    found.into_iter().map(|place| (place.clone(), known(&place))).collect()
+}
+
+/// Adds the directory of each link on the way to `file`, and that in which the way ends.
+fn add_links(file: &Path, found: &mut BTreeSet<PathBuf>) {
+    let mut n_links = 0;
+    let mut gone = PathBuf::new();
+    let mut left: Vec<OsString> = parts_reversed(file);
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            // What was gone until here has no link any more.
+            match gone.file_name() {
+                Some(_) => drop(gone.pop()),
+                None if gone.has_root() => {}
+                None => gone.push(part),
+            }
+            continue;
+        }
+        let here = gone.join(&part);
+        match fs::read_link(&here) {
+            Ok(target) if n_links < LINKS_MAX => {
+                n_links += 1;
+                found.insert(or_here(&gone));
+                if target.is_absolute() {
+                    gone.clear();
+                }
+                left.extend(parts_reversed(&target));
+            }
+            Ok(_) | Err(_) => gone = here,
+        }
+    }
+    if n_links > 0 {
+        found.extend(gone.parent().map(or_here));
+    }
+}
+
+/// A directory's path, that of this one where it is empty.
+fn or_here(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_path_buf() }
+}
+
+/// The parts of a path, the last first, without those that lead nowhere.
+fn parts_reversed(path: &Path) -> Vec<OsString> {
+    path.components().rev().map(|part| part.as_os_str().to_owned()).filter(|it| it != ".").collect()
+}
+
+/// The kernel's notices for these directories; `None` when it will not give them, or not for all.
+fn watch(places: &Places, watched: &Arc<Watched>) -> Option<RecommendedWatcher> {
+    if places.values().any(Option::is_none) {
+        return None;
+    }
     let waker = Arc::downgrade(watched);
     let wake = move |notice: notify::Result<notify::Event>| {
         // Looking at a file is an access too: only what changes something may wake us, and what the
@@ -137,8 +204,8 @@ fn watch(files: &[PathBuf], watched: &Arc<Watched>) -> Option<RecommendedWatcher
         }
     };
     let made = notify::recommended_watcher(wake).and_then(|mut watcher| {
-        for directory in directories(files) {
-            watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+        for directory in places.keys() {
+            watcher.watch(directory, RecursiveMode::NonRecursive)?;
         }
         Ok(watcher)
     });
@@ -155,8 +222,18 @@ fn watch(files: &[PathBuf], watched: &Arc<Watched>) -> Option<RecommendedWatcher
 /// that is not there.
 pub(super) type Marks = BTreeMap<PathBuf, Option<(u64, u64, i64, i64)>>;
 
-async fn look(subject: Subject, files: Vec<PathBuf>) -> Marks {
-    let work = tokio::task::spawn_blocking(move || subject.marks(&files));
+/// What looking at the files came to.
+#[derive(Default)]
+struct Found {
+    marks: Marks,
+    places: Places,
+}
+
+async fn look(subject: Subject, files: Vec<PathBuf>) -> Found {
+    let work = tokio::task::spawn_blocking(move || Found {
+        marks: subject.marks(&files),
+        places: places(&files),
+    });
     work.await.unwrap_or_default()
 }
 
@@ -192,5 +269,92 @@ const SETTLE_MAX: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often certificates are looked at with them.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(10);
+/// Links that are followed on the way to one file; the system follows as many.
+const LINKS_MAX: usize = 40;
 /// Files looked at beside the watched ones, in each directory.
 const ENTRIES_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// `live`, a link to the directory `v1`, and `shop.crt` there; and the whole path of the folder.
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        for version in ["v1", "v2"] {
+            fs::create_dir_all(root.join("versions").join(version)).expect("made");
+            let file = root.join("versions").join(version).join("shop.crt");
+            fs::write(file, version).expect("written");
+        }
+        symlink("versions/v1", root.join("live")).expect("linked");
+        (folder, root)
+    }
+
+    fn names(places: &Places, root: &Path) -> Vec<String> {
+        let name =
+            |place: &PathBuf| place.strip_prefix(root).ok().map(|it| it.display().to_string());
+        places.keys().filter_map(name).collect()
+    }
+
+    #[test]
+    fn the_directories_of_all_links_on_the_way_are_watched() {
+        let (_folder, root) = folder();
+        let of = |file: &str| names(&places(&[root.join(file)]), &root);
+        assert_eq!(of("versions/v1/shop.crt"), ["versions/v1"]);
+        assert_eq!(of("live/shop.crt"), ["", "live", "versions/v1"]);
+        // As certbot lays them out, and as orchestrators do.
+        fs::create_dir(root.join("etc")).expect("made");
+        symlink("../live/shop.crt", root.join("etc/shop.pem")).expect("linked");
+        assert_eq!(of("etc/shop.pem"), ["", "etc", "versions/v1"]);
+        symlink(root.join("etc"), root.join("all")).expect("linked");
+        assert_eq!(of("all/./shop.pem"), ["", "all", "etc", "versions/v1"]);
+        // What leads nowhere, and in a circle.
+        symlink("nowhere/shop.crt", root.join("etc/lost")).expect("linked");
+        assert_eq!(of("etc/lost"), ["etc", "etc/nowhere"]);
+        symlink("round", root.join("etc/round")).expect("linked");
+        assert_eq!(of("etc/round"), ["etc"]);
+    }
+
+    /// Watches `file` without ever looking by itself.
+    fn watching(file: PathBuf) -> (Arc<Watched>, mpsc::Receiver<Event>) {
+        let watched = Watched::new(Subject::Certificates);
+        let watched = Arc::new(Watched { look_again_every: None, ..watched });
+        let (events, received) = mpsc::channel(8);
+        watched.set(vec![file.clone()], Marks::default());
+        tokio::spawn(run(Arc::clone(&watched), events));
+        (watched, received)
+    }
+
+    async fn change(received: &mut mpsc::Receiver<Event>) {
+        let event = timeout(Duration::from_secs(60), received.recv()).await;
+        assert!(matches!(event, Ok(Some(Event::CertificatesChanged))), "{event:?}");
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_swapped_is_noticed_without_looking() {
+        let (_folder, root) = folder();
+        let (_watched, mut received) = watching(root.join("live/shop.crt"));
+        // The first is that of a file whose marks were never taken; from then on it is watched.
+        change(&mut received).await;
+        for (n, version) in ["v2", "v1", "v2"].into_iter().enumerate() {
+            let new = root.join(format!("new{n}"));
+            symlink(format!("versions/{version}"), &new).expect("linked");
+            fs::rename(new, root.join("live")).expect("swapped");
+            change(&mut received).await;
+        }
+        // Where it leads now is watched, too.
+        fs::write(root.join("versions/v2/new"), "another").expect("written");
+        fs::rename(root.join("versions/v2/new"), root.join("versions/v2/shop.crt"))
+            .expect("renamed");
+        change(&mut received).await;
+        // A directory that is none of a link: moved away, and another put in its place.
+        fs::rename(root.join("versions/v2"), root.join("versions/old")).expect("renamed");
+        fs::create_dir(root.join("versions/v2")).expect("made");
+        change(&mut received).await;
+        fs::write(root.join("versions/v2/shop.crt"), "back").expect("written");
+        change(&mut received).await;
+    }
+}

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
+    verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{
@@ -15,7 +18,7 @@ use rustls::{
 
 use crate::config::UpstreamTls;
 
-/// Servers whose sessions are kept to be resumed, for each upstream.
+/// Sessions that are kept to be resumed, for each upstream: of 128 servers eight each.
 const SESSIONS_MAX: usize = 1024;
 
 /// What `tls` says, with the protocols in `alpn` offered.
@@ -38,8 +41,12 @@ pub(super) fn config(tls: &UpstreamTls, alpn: &[&[u8]]) -> Result<ClientConfig, 
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    config.resumption = Resumption::store(sessions());
     Ok(config)
+}
+
+fn sessions() -> Arc<dyn ClientSessionStore> {
+    Arc::new(ClientSessionMemoryCache::new(SESSIONS_MAX))
 }
 
 /// Whom the system trusts, looked up once.
@@ -65,6 +72,12 @@ fn system_roots() -> &'static Arc<RootCertStore> {
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 
+impl Anybody {
+    fn known(&self) -> &WebPkiSupportedAlgorithms {
+        &self.0.signature_verification_algorithms
+    }
+}
+
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
         &self,
@@ -83,8 +96,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, known)
+        verify_tls12_signature(message, certificate, signed, self.known())
     }
 
     fn verify_tls13_signature(
@@ -93,12 +105,11 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, known)
+        verify_tls13_signature(message, certificate, signed, self.known())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.known().supported_schemes()
     }
 }
 
@@ -172,5 +183,27 @@ fn told(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("the backend does not speak the protocol of `protocol`")
         }
         alert => write!(f, "the backend refused the handshake ({alert:?})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::NamedGroup;
+
+    use super::*;
+
+    #[test]
+    fn of_one_server_too_many_the_first_is_forgotten() {
+        let (sessions, servers_max) = (sessions(), SESSIONS_MAX / 8);
+        let name = |n: usize| ServerName::try_from(format!("{n}.test")).expect("a name");
+        let known = |n| sessions.kx_hint(&name(n)).is_some();
+        let count = |n: usize| (0..n).filter(|n| known(*n)).count();
+        for n in 0..servers_max {
+            sessions.set_kx_hint(name(n), NamedGroup::X25519);
+        }
+        assert_eq!(count(servers_max), servers_max);
+        sessions.set_kx_hint(name(servers_max), NamedGroup::X25519);
+        assert_eq!(count(servers_max + 1), servers_max);
+        assert!(!known(0) && known(servers_max));
     }
 }

@@ -329,3 +329,7 @@ impl Write for Wire<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

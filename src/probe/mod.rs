@@ -13,14 +13,13 @@ use crate::net::{Stream, Transport};
 
 #[cfg(test)]
 mod conformance;
+mod connect;
 mod error;
 mod grpc;
 mod http;
 mod response;
 #[cfg(test)]
 mod scripted;
-mod tcp;
-mod tls;
 
 pub use error::{ProbeError, Stage};
 pub use response::{BODY_BYTES_MAX, SEARCHED_BYTES_MAX};
@@ -95,8 +94,8 @@ pub struct Kind {
 /// Every kind that a configuration can name.
 pub const PROBES: &[Kind] = &[
     Kind { name: "http", is_answered: true, probe: &http::Http },
-    Kind { name: "tcp", is_answered: false, probe: &tcp::Tcp },
-    Kind { name: "tls", is_answered: true, probe: &tls::Tls },
+    Kind { name: "tcp", is_answered: false, probe: &connect::Connect::Tcp },
+    Kind { name: "tls", is_answered: true, probe: &connect::Connect::Tls },
     Kind { name: "grpc", is_answered: true, probe: &grpc::Grpc },
 ];
 

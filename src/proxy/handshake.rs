@@ -18,7 +18,7 @@ use crate::error::Reason;
 use crate::log::since_1970;
 use crate::net::HandshakeError;
 use crate::snapshot::Listener;
-use crate::tls::{Server, Session};
+use crate::tls::{Server, Session, plainly};
 
 /// Handshakes that one worker has under way at once, each with some 20 KiB of state. Who comes when there are as many
 /// waits, within its own time; who has not said anything yet does not count.
@@ -75,14 +75,34 @@ impl Connection {
             Failure::Gone => return None,
             Failure::Late => "it took too long".to_owned(),
             Failure::Unvouched => "the client's certificate is no longer good".to_owned(),
+            Failure::Failed(HandshakeError::Tls(error)) => {
+                let sni = self.stream.tls().and_then(|tls| tls.with(|tls| Agreed::of(tls).sni));
+                plainly(error, sni.as_deref())
+            }
             Failure::Failed(error) => error.to_string(),
         };
         self.worker().counters().tls_failed.add(1);
-        tracing::debug!(peer = &*self.peer_ip, reason, "a TLS handshake failed");
+        self.tell_failure(&server, &reason);
         if matches!(failure, Failure::Failed(HandshakeError::NotTls)) {
             self.answer_in_the_clear().await;
         }
         None
+    }
+
+    /// Each at debug; once a minute how many there were, with why the last one failed.
+    fn tell_failure(&self, server: &Server, reason: &str) {
+        let peer = &*self.peer_ip;
+        tracing::debug!(peer, reason, "a TLS handshake failed");
+        let Some(failed) = server.count_failure(since_1970()) else { return };
+        let pinned = self.gate.pin(self.worker());
+        let name = pinned.map(|(pin, index)| Arc::clone(&pin.listeners[index].1.name));
+        tracing::warn!(
+            listener = name.as_deref().unwrap_or_default(),
+            failed,
+            peer,
+            reason,
+            "TLS handshakes of clients failed since this was told last, at most once a minute; reason and peer are those of the last one"
+        );
     }
 
     async fn try_handshake(

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Client, Connection, ON_ITS_WAY};
 use super::exchange::Exchange;
+use super::handshake;
 use super::stream;
 use super::timer::{Timer, earlier};
 use super::worker::{Gate, Worker};
@@ -148,11 +149,12 @@ impl Session<'_> {
         if self.worker.is_draining() || self.gate.is_retired() || self.over_limit {
             self.leave();
         }
-        if self.tls.is_some() && self.is_outdated() {
+        let (limits, is_outdated) = self.look();
+        if is_outdated {
             self.leave();
         }
         loop {
-            if self.poll_streams(cx).is_ready() {
+            if self.poll_streams(cx, &limits).is_ready() {
                 return Poll::Ready(());
             }
             if self.condemn() {
@@ -171,12 +173,11 @@ impl Session<'_> {
     }
 
     /// Serves the streams that were opened; ready when there will be no more.
-    fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limits = self.head_limits();
+    fn poll_streams(&mut self, cx: &mut Context<'_>, limits: &HeadLimits) -> Poll<()> {
         let mut exchange = self.worker.take_exchange();
         let over = loop {
             let head = &mut exchange.request.head;
-            match self.carrier.poll_accept(cx, head, &limits) {
+            match self.carrier.poll_accept(cx, head, limits) {
                 Poll::Ready(Some(Ok(accepted))) => {
                     let next = self.worker.take_exchange();
                     self.open(accepted, std::mem::replace(&mut exchange, next));
@@ -197,17 +198,19 @@ impl Session<'_> {
         over
     }
 
-    /// What heads are bounded by, as long as the listener is there.
-    fn head_limits(&self) -> HeadLimits {
+    /// What heads are bounded by, as long as the listener is there, and whether it asks for other connections by now:
+    /// then streams are refused, see [`handshake::is_outdated`].
+    fn look(&self) -> (HeadLimits, bool) {
         let Some((pin, index)) = self.gate.pin(self.worker) else {
-            return HeadLimits { header_bytes: 0, headers: 0, uri_bytes: 0 };
+            return (HeadLimits { header_bytes: 0, headers: 0, uri_bytes: 0 }, false);
         };
-        let limits = &pin.listeners[index].1.limits;
-        HeadLimits {
-            header_bytes: limits.header_bytes,
-            headers: limits.headers,
-            uri_bytes: limits.uri_bytes,
-        }
+        let listener = &pin.listeners[index].1;
+        let limits = HeadLimits {
+            header_bytes: listener.limits.header_bytes,
+            headers: listener.limits.headers,
+            uri_bytes: listener.limits.uri_bytes,
+        };
+        (limits, handshake::is_outdated(self.tls.map(|tls| &**tls), listener))
     }
 
     /// Has a request served whose head is in `exchange`.
@@ -261,14 +264,6 @@ impl Session<'_> {
             %what,
             "a client floods an HTTP/2 connection, which is closed; others are told at debug for a minute"
         );
-    }
-
-    /// See [`super::handshake::is_outdated`]: its streams are refused.
-    fn is_outdated(&self) -> bool {
-        let pinned = self.gate.pin(self.worker);
-        let tls = self.tls.map(|tls| &**tls);
-        pinned
-            .is_some_and(|(pin, index)| super::handshake::is_outdated(tls, &pin.listeners[index].1))
     }
 
     /// Tells the client once to open no more streams.

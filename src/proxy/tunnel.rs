@@ -48,6 +48,14 @@ impl Connection {
             self.poll_tunnel(cx, exchange, &connection.stream, &mut ends, idle, &mut moved)
         })
         .await;
+        if matches!(exchange.record.reason, Some(Reason::ClientGone | Reason::UpstreamTruncated)) {
+            // Through TLS that is also an end without a word. Who has not been told an end is not to take the close
+            // for one.
+            self.resets = !ends.backend;
+            if !ends.client {
+                connection.stream.reset_on_close();
+            }
+        }
         drop(permit);
         After::Close
     }

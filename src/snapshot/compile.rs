@@ -18,6 +18,7 @@ use crate::hash::{Map, Set, stable};
 use crate::log::{Writer, header_json};
 use crate::message::Known;
 use crate::metrics::Seldom;
+use crate::net::Settings;
 use crate::pool;
 use crate::route::RouteTable;
 use crate::tls;
@@ -182,19 +183,56 @@ pub fn replace_members(
     registry: &Registry,
     n_workers: usize,
 ) -> Result<(Snapshot, Registry), CompileError> {
+    let uses = |backend: &config::Backend| match &backend.address {
+        BackendAddress::Name(host, port) => {
+            changed.contains(&HostPort { host: host.as_str().into(), port: *port })
+        }
+        BackendAddress::Tcp(_) | BackendAddress::Unix(_) => false,
+    };
+    let concerns = |name: &str| {
+        config.upstreams.get(name).is_some_and(|written| written.backends.iter().any(uses))
+    };
+    replace_upstreams(current, config, names, concerns, registry, n_workers)
+}
+
+/// The snapshot that follows `current` when only the files of certificates differ that the upstreams for which
+/// `concerns` holds name: everything else is shared with it. `config` is what holds now; otherwise it and `registry`
+/// are those that `current` was made from.
+///
+/// # Errors
+/// What checking the files should have refused.
+pub fn replace_tls(
+    current: &Snapshot,
+    config: &Config,
+    names: &Names,
+    concerns: impl Fn(&str) -> bool,
+    registry: &Registry,
+    n_workers: usize,
+) -> Result<(Snapshot, Registry), CompileError> {
+    let (snapshot, mut next) =
+        replace_upstreams(current, config, names, concerns, registry, n_workers)?;
+    // Certificates are renewed for as long as the process runs: the sessions of old ones are not to pile up.
+    let used = config.upstreams.values();
+    let used = used.map(|upstream| Settings::fingerprint(&upstream.tls, upstream.protocol));
+    let used: Set<[u8; 32]> = used.collect();
+    next.tls.retain(|fingerprint, _| used.contains(fingerprint));
+    Ok((snapshot, next))
+}
+
+/// Builds the upstreams for which `concerns` holds.
+fn replace_upstreams(
+    current: &Snapshot,
+    config: &Config,
+    names: &Names,
+    concerns: impl Fn(&str) -> bool,
+    registry: &Registry,
+    n_workers: usize,
+) -> Result<(Snapshot, Registry), CompileError> {
     let mut upstreams = current.upstreams.clone();
     let mut next = registry.copy();
     for (index, old) in current.upstreams.iter().enumerate() {
-        let Some(written) = config.upstreams.get(&*old.name) else { continue };
-        let uses = |backend: &config::Backend| match &backend.address {
-            BackendAddress::Name(host, port) => {
-                changed.contains(&HostPort { host: host.as_str().into(), port: *port })
-            }
-            BackendAddress::Tcp(_) | BackendAddress::Unix(_) => false,
-        };
-        if !written.backends.iter().any(uses) {
-            continue;
-        }
+        let written = config.upstreams.get(&*old.name).filter(|_| concerns(&old.name));
+        let Some(written) = written else { continue };
         let (queue, cohort) = (Arc::clone(&old.queue), Arc::clone(&old.cohort));
         let live = (registry, (&queue, &cohort), &mut next.ids);
         let (members, live, spoken) = members_of(&old.name, written, names, live);

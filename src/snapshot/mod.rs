@@ -24,7 +24,9 @@ mod tests;
 mod transports;
 
 pub use action::{Action, Mirror, Own, RouteEntry, Split, Target};
-pub use compile::{CompileError, Draft, Wanted, compile, compile_offline, replace_members};
+pub use compile::{
+    CompileError, Draft, Wanted, compile, compile_offline, replace_members, replace_tls,
+};
 pub use names::{HostPort, Names, names_of};
 pub use registry::{BindKey, Registry};
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 mod choice;
+mod failures;
+mod plainly;
 mod server;
 mod session;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod tests;
 mod tickets;
 
 pub use choice::Choice;
+pub use plainly::plainly;
 pub use server::Server;
 pub use session::Session;
 pub use tickets::Tickets;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::server::{
@@ -12,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig, SupportedProtocolVersion};
 
+use super::failures::Failures;
 use super::tickets::Scope;
 use super::{Choice, Tickets, provider};
 use crate::certificate::{Fingerprint, Pair};
@@ -24,6 +26,7 @@ pub struct Server {
     tickets: Arc<Tickets>,
     http: ListenerHttp,
     checks_host: bool,
+    failures: Failures,
 }
 
 struct Live {
@@ -47,6 +50,7 @@ impl Server {
             tickets: Arc::clone(tickets),
             http,
             checks_host: written.sni_host_check,
+            failures: Failures::default(),
         })
     }
 
@@ -62,6 +66,22 @@ impl Server {
     pub fn refresh(&self, written: &ListenerTls) -> Result<(), Error> {
         self.live.store(Arc::new(Live::new(written, self.http, &self.tickets)?));
         Ok(())
+    }
+
+    /// What is in service, contents of files included.
+    pub fn in_service(&self) -> ListenerTls {
+        self.live.load().written.clone()
+    }
+
+    /// Counts a handshake that failed. If the operator is to be told of it, which is once a minute: how many there
+    /// were since the last time. `since` is the time since any fixed moment.
+    pub fn count_failure(&self, since: Duration) -> Option<u64> {
+        self.failures.add(since)
+    }
+
+    /// How many handshakes have failed, of all workers; those who left are not among them.
+    pub fn n_failures(&self) -> u64 {
+        self.failures.n()
     }
 
     /// Begins a session.

@@ -5,11 +5,14 @@
 mod support;
 
 mod clear;
+mod cuts;
 mod handshakes;
+mod moved;
 mod mutual;
 mod names;
 mod resumption;
 mod shipped;
+mod status;
 mod told;
 mod watching;
 

@@ -198,3 +198,50 @@ fn a_backend_that_speaks_no_tls_is_a_tls_failure() {
     assert_eq!(ask(&proxy, "/").status(), 502);
     proxy.counted(Reason::TlsFailed, 1);
 }
+
+/// Replaces `to` by `from` as one.
+fn put(from: &std::path::Path, to: &std::path::Path) {
+    let new = to.with_extension("new");
+    std::fs::copy(from, &new).expect("copied");
+    std::fs::rename(new, to).expect("renamed");
+}
+
+#[test]
+fn changed_files_of_an_upstream_are_in_service_without_a_reload() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let peer = Peer::python(&authority.signs(&["localhost"]), Some(&authority.file()), "");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let (ours, theirs) = (authority.signs(&["proxy.test"]), stranger.signs(&["proxy.test"]));
+    put(&stranger.file(), &path("ca.pem"));
+    put(&theirs.cert, &path("me.crt"));
+    put(&theirs.key, &path("me.key"));
+    let tls = format!(
+        "tls = {{ ca = {:?}, client = {{ cert = {:?}, key = {:?} }} }}\npool = {{ max_idle = 0 }}",
+        path("ca.pem"),
+        path("me.crt"),
+        path("me.key")
+    );
+    // What is written asks for no reload.
+    let proxy = Proxy::from_text(&upstream(&peer, "localhost", &tls));
+    let control = || {
+        let metrics = proxy.daemon().metrics();
+        (metrics.control.certificates_renewed.value(), metrics.control.certificates_refused.value())
+    };
+    assert_eq!(ask(&proxy, "/").status(), 502, "nobody vouches for it");
+    put(&authority.file(), &path("ca.pem"));
+    crate::support::eventually("the authority is in service", || control() == (1, 0));
+    assert_eq!(ask(&proxy, "/").status(), 502, "it does not know us");
+    // A key that belongs to another certificate.
+    put(&ours.key, &path("me.key"));
+    crate::support::eventually("it is refused", || control() == (1, 1));
+    put(&ours.cert, &path("me.crt"));
+    crate::support::eventually("ours is in service", || control() == (2, 1));
+    assert_eq!(told(&proxy, "/")["client"][0], "A test's peer");
+    // What is damaged changes nothing.
+    std::fs::write(path("ca.pem"), "nothing").expect("written");
+    crate::support::eventually("it is refused", || control() == (2, 2));
+    assert_eq!(ask(&proxy, "/").status(), 200);
+    assert_eq!(proxy.upstream().members.len(), 1);
+    assert_eq!(proxy.daemon().snapshot().generation, 3);
+}

@@ -8,6 +8,7 @@ use super::{Outcome, StatusArguments, complain, print};
 use crate::config::Colour;
 use crate::control::Status;
 
+mod certificates;
 mod render;
 
 /// How long a daemon may take to say how it is.

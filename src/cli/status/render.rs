@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::ask::printable;
 use super::super::check::count;
+use super::certificates;
 use crate::config::Colour;
 use crate::control::{BackendStatus, CheckStatus, Status, UpstreamStatus};
 
@@ -21,6 +22,7 @@ pub(super) fn status(status: &Status, colour: Colour) -> String {
         count(status.workers, "worker"),
         count(status.connections, "connection"),
     );
+    let mut before = None;
     for listener in &status.listeners {
         let written = match listener.bind == listener.bound {
             true => String::new(),
@@ -28,6 +30,11 @@ pub(super) fn status(status: &Status, colour: Colour) -> String {
         };
         let (name, bound) = (printable(&listener.name), printable(&listener.bound));
         let _ = writeln!(text, "listener {name} on {bound}{written}");
+        // All addresses of one listener show the same, and stand together.
+        if let Some(tls) = listener.tls.as_ref().filter(|_| before != Some(&listener.name)) {
+            certificates::tls(tls, colour, &mut text);
+        }
+        before = Some(&listener.name);
     }
     for one in &status.upstreams {
         upstream(one, colour, &mut text);
@@ -180,11 +187,11 @@ fn table(rows: &[Vec<Cell>], colour: Colour, text: &mut String) {
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
-const RED: &str = "31";
+pub(super) const RED: &str = "31";
 const GREEN: &str = "32";
-const YELLOW: &str = "33";
+pub(super) const YELLOW: &str = "33";
 
-fn painted(text: &str, colour: Colour, paint: &str) -> String {
+pub(super) fn painted(text: &str, colour: Colour, paint: &str) -> String {
     match colour {
         Colour::Always if !paint.is_empty() => format!("\x1b[{paint}m{text}\x1b[0m"),
         _ => text.to_owned(),
@@ -257,6 +264,7 @@ mod tests {
                 name: "main".into(),
                 bind: "127.0.0.1:0".into(),
                 bound: "127.0.0.1:4711".into(),
+                tls: None,
             }],
             upstreams: vec![
                 UpstreamStatus {

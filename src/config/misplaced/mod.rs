@@ -16,6 +16,10 @@ pub(crate) fn help(table: &str, key: &str) -> Option<String> {
     known.or_else(|| resilience::help(table, key))
 }
 
+/// Where a certificate and its key stand.
+const CERTIFICATES: &str =
+    "they come in pairs: certificates = [{ cert = \"shop.crt\", key = \"shop.key\" }]";
+
 /// Our own keys (or near ones) in a table where they do not stand.
 const MISPLACED: &[(&str, &str, &str)] = &[
     ("", "upstreams", "each upstream is a table of its own: [upstream.NAME]"),
@@ -90,6 +94,19 @@ const MISPLACED: &[(&str, &str, &str)] = &[
     ("listener", "keepalive", "write timeouts = { keepalive = \"75s\" }"),
     ("listener", "merge_slashes", "write path = { merge_slashes = true }"),
     ("listener.http", "preserve_header_case", "remove it: the case of header names is always kept"),
+    ("listener.tls", "cert", CERTIFICATES),
+    ("listener.tls", "key", CERTIFICATES),
+    (
+        "listener.tls",
+        "ca",
+        "who may vouch for clients is named in client_auth = { ca = \"clients.pem\", mode = \"require\" }",
+    ),
+    ("listener.tls", "mode", "write client_auth = { ca = \"clients.pem\", mode = \"require\" }"),
+    (
+        "listener.tls.client_auth",
+        "cert",
+        "write ca = \"clients.pem\", the authorities that vouch for clients",
+    ),
     ("listener.limits", "max_connections", "write connections = 50000"),
     ("route", "path", "write match = { path = \"/exact\" }"),
     ("route", "path_prefix", "write match = { path_prefix = \"/api\" }"),

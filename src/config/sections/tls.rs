@@ -16,6 +16,7 @@ use super::super::schema::{
 };
 use super::super::shapes;
 use super::super::source::Place;
+use super::super::tree::{Node, Value};
 use crate::certificate::{KeyKind, Part, Roots, Standing, Validity};
 
 /// The most certificates of one listener.
@@ -63,10 +64,21 @@ fn certificates(section: &Section<'_>) -> Vec<Certificate> {
         item.bad(message, format!("accepted: 1 to {CERTIFICATES_MAX}"));
     }
     let items = items.into_iter().take(CERTIFICATES_MAX);
+    section.cx.read_ahead(items.clone().filter_map(files));
     let read: Vec<(Certificate, Place)> =
         items.filter_map(|item| Some((certificate(section, item)?, item.place()))).collect();
     shadowed(section.cx, &read);
     read.into_iter().map(|(certificate, _)| certificate).collect()
+}
+
+/// The files that an entry of `certificates` names. What is wrong with it is told when it is its turn.
+fn files(item: Item<'_>) -> Option<CertificateFiles> {
+    let Value::Table(table) = &item.node.value else { return None };
+    let path = |key: &str| match &table.find(key)?.node {
+        Node { value: Value::String { text, .. }, place } => Some(item.cx.resolve(text, *place)),
+        _ => None,
+    };
+    Some(CertificateFiles { cert: path("cert")?, key: path("key")? })
 }
 
 /// One entry of `certificates`.
@@ -132,15 +144,21 @@ pub(super) fn read_authorities(item: Item<'_>) -> Option<(PathBuf, Arc<Roots>)> 
 
 /// Reports a certificate that is not good now.
 fn tell_standing(item: Item<'_>, validity: Validity) {
-    let (what, at) = match validity.at(now()) {
+    let (what, at, help) = match validity.at(now()) {
         Standing::Good => return,
-        Standing::Expired => ("has expired", validity.not_after),
-        Standing::NotYet => ("is not good yet", validity.not_before),
+        Standing::Expired => {
+            ("has expired", validity.not_after, "renew it; peers refuse it as it is")
+        }
+        Standing::NotYet => (
+            "is not good yet",
+            validity.not_before,
+            "peers refuse it until then; if that is past, the clock of this machine is wrong",
+        ),
     };
     let at = jiff::Timestamp::from_second(at).map(|at| format!(" ({at})")).unwrap_or_default();
     let message = format!("the certificate, or one of its chain, {what}{at}");
     let draft = Draft::warning(Code::Suspicious, item.place(), message);
-    item.cx.report(draft.help("renew it; peers refuse it as it is"));
+    item.cx.report(draft.help(help));
 }
 
 /// Seconds since 1970.
@@ -210,6 +228,24 @@ pub(super) fn http(listener: &Section<'_>, tls: bool) -> ListenerHttp {
         item.bad(
             "`h2c` is HTTP/2 in the clear, and this listener speaks TLS",
             "leave it out: `h2` is what counts here",
+        );
+    }
+    // Who says what `h2c` is to be knows one from the other.
+    if let (false, Some(item), Some(true), None) = (tls, section.item("h2"), h2, h2c) {
+        item.bad(
+            "`h2` is HTTP/2 as TLS agrees on it, and this listener speaks in the clear",
+            "write h2c = true for HTTP/2 in the clear, with clients that know it beforehand \
+             (h1 goes on beside it), or leave `h2` out: with [listener.tls] it is the default",
+        );
+    }
+    let lacks_http2 = if tls { h2 == Some(false) } else { h2c.is_none() };
+    if let (true, Some(item)) = (lacks_http2, section.item("h2_max_streams")) {
+        item.bad(
+            "`h2_max_streams` has nothing to do: this listener does not speak HTTP/2",
+            match tls {
+                true => "leave it out, or remove `h2 = false`",
+                false => "write h2c = true for HTTP/2 in the clear, or leave it out",
+            },
         );
     }
     let speaks = http.h1 || if tls { http.h2 } else { http.h2c };

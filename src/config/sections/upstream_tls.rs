@@ -87,24 +87,18 @@ fn sni(item: Item<'_>) -> Option<String> {
     None
 }
 
-/// Who may vouch for the backends. A file that changes is a reload's affair.
+/// Who may vouch for the backends.
 fn authorities(item: Item<'_>) -> Option<Authorities> {
-    item.cx.watch(&item.cx.resolve(item.text()?, item.place()));
     let (file, roots) = read_authorities(item)?;
     Some(Authorities { file, roots })
 }
 
-/// Our own certificate: both files, or none. They are watched as those of authorities are.
+/// Our own certificate: both files, or none.
 fn client(section: &Section<'_>) -> Option<Certificate> {
     section.item("client")?;
     let table = section.child("client", &shapes::UPSTREAM_TLS_CLIENT)?;
     match (table.item("cert"), table.item("key")) {
-        (Some(cert), Some(key)) => {
-            for item in [cert, key] {
-                item.cx.watch(&item.cx.resolve(item.text()?, item.place()));
-            }
-            read_pair(cert, key)
-        }
+        (Some(cert), Some(key)) => read_pair(cert, key),
         (cert, _) => {
             let missing = if cert.is_some() { "key" } else { "cert" };
             table.missing(missing, "write client = { cert = \"me.crt\", key = \"me.key\" }");

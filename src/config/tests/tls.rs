@@ -140,6 +140,9 @@ fn a_table_without_what_it_needs_says_what() {
         ("client_auth = { ca = \"@/none.pem\", mode = \"require\" }", "cannot read @/none.pem"),
         ("client_auth = { ca = \"@/shop.key\", mode = \"optional\" }", "holds a private key"),
         ("certificate = [\"x\"]", "did you mean `certificates`?"),
+        ("cert = \"@/shop.crt\"", "they come in pairs: certificates = [{ cert = "),
+        ("key = \"@/shop.key\"", "they come in pairs: certificates = [{ cert = "),
+        ("ca = \"@/shop.crt\"", "client_auth = { ca = "),
     ] {
         let found = problems(folder.path(), tls);
         assert!(found.contains(told), "{tls}: {found}");
@@ -179,6 +182,7 @@ fn what_is_suspicious_is_a_warning() {
     ] {
         let found = problems(path, &with(name));
         assert!(found.starts_with("warning") && found.contains(told), "{name}: {found}");
+        assert_eq!(found.contains("renew"), name == "late", "{found}");
         assert!(!found.contains("error"), "{name}: {found}");
     }
 }
@@ -215,10 +219,65 @@ fn what_is_spoken_fits_the_listener() {
         ("h2c = true", "`h2c` is HTTP/2 in the clear, and this listener speaks TLS"),
         ("h1 = false, h2 = false", "without `h1` and `h2` nothing could be served"),
         ("h1 = false", ""),
+        ("h2 = false, h2_max_streams = 7", "`h2_max_streams` has nothing to do"),
+        ("h2 = true, h2_max_streams = 7", ""),
     ] {
         let text = text(folder.path(), &format!("certificates = [{SHOP}]"));
         let text = text.replace("[listener.tls]", &format!("http = {{ {http} }}\n[listener.tls]"));
         let found = plain(&report(&text));
         assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{found}");
     }
+}
+
+#[test]
+fn http2_in_the_clear_is_asked_for_by_its_own_name() {
+    for (http, told) in [
+        ("h2 = true", "write h2c = true for HTTP/2 in the clear"),
+        ("h1 = true, h2 = true", "`h2` is HTTP/2 as TLS agrees on it"),
+        ("h2_max_streams = 7", "write h2c = true for HTTP/2 in the clear"),
+        ("h2 = false", ""),
+        ("h2 = true, h2c = true, h2_max_streams = 7", ""),
+        // All defaults, written out.
+        ("h1 = true, h2 = true, h2c = false, h2_max_streams = 100", ""),
+    ] {
+        let text = format!("[[listener]]\nbind = \"127.0.0.1:8080\"\nhttp = {{ {http} }}\n");
+        let found = plain(&report(&completed(&text)));
+        assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{found}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_many_pairs_is_all_told_in_their_order() {
+    let folder = folder();
+    let entry = |n: usize| match n % 3 {
+        0 => SHOP.to_owned(),
+        1 => format!("{{ cert = \"@/none{n}.crt\", key = \"@/shop.key\" }}"),
+        _ => format!("{{ cert = \"@/shop.crt\", key = \"@/none{n}.key\" }}"),
+    };
+    let entries: Vec<String> = (0..60).map(entry).collect();
+    let found = problems(folder.path(), &format!("certificates = [{}]", entries.join(", ")));
+    let lines = found.lines().filter(|line| line.contains("cannot read"));
+    let told: Vec<&str> = lines.filter_map(|line| line.split("@/none").nth(1)).collect();
+    let wanted = (0..60).filter(|n| n % 3 > 0);
+    let wanted: Vec<String> = wanted.map(|n| format!("{n}.")).collect();
+    assert_eq!(told.len(), wanted.len(), "{found}");
+    for (told, wanted) in told.iter().zip(wanted) {
+        assert!(told.starts_with(&wanted), "{told} {wanted}");
+    }
+}
+
+#[test]
+fn ten_thousand_certificates_are_read_and_one_more_is_refused() {
+    let folder = folder();
+    let with = |n: usize| {
+        let entries = vec![SHOP; n].join(", ");
+        report(&text(folder.path(), &format!("certificates = [{entries}]")))
+    };
+    let refused = |n: usize| {
+        let report = with(n);
+        let errors = report.problems().iter().filter(|it| it.severity == Severity::Error);
+        errors.map(|it| it.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(10_000), Vec::<String>::new());
+    assert_eq!(refused(10_001), ["`certificates` has 10001 entries"]);
 }

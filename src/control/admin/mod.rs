@@ -20,10 +20,12 @@ mod site;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tls_status;
 
 pub use answer::ReloadAnswer;
 pub(super) use site::Site;
 pub use status::{BackendStatus, CheckStatus, ListenerStatus, QueueStatus, Status, UpstreamStatus};
+pub use tls_status::{CertificateStatus, TlsStatus};
 
 /// The admin socket as the controller holds it.
 pub(super) struct Admin {

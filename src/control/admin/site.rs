@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::super::certificates::Faults;
 use super::super::controller::Bound;
 use super::super::event::Event;
 use super::super::fleet::Fleet;
@@ -29,6 +30,8 @@ pub(in crate::control) struct Site {
     pub(super) gathering: Arc<Semaphore>,
     /// For the control thread.
     pub(super) checks: Checks,
+    /// What is wrong with files of certificates.
+    pub(super) faults: Faults,
     bound: Arc<Mutex<Vec<Bound>>>,
 }
 
@@ -67,8 +70,14 @@ impl Site {
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             gathering: Arc::new(Semaphore::new(GATHERING_MAX)),
             checks,
+            faults: Faults::default(),
             bound,
         }
+    }
+
+    /// Tells these, too.
+    pub(in crate::control) fn telling(self, faults: Faults) -> Self {
+        Site { faults, ..self }
     }
 
     /// Every socket listened on now.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::controller::Bound;
 use super::super::health::CheckInfo;
 use super::site::Site;
+use super::tls_status::TlsStatus;
 use crate::backend::{Backend, Candidates, Cause, Cohort, Member, Tier, Tried};
 use crate::hash::Map;
 use crate::log::TimeCache;
@@ -53,6 +54,8 @@ pub struct ListenerStatus {
     pub bind: String,
     /// As bound: port 0 has become a number.
     pub bound: String,
+    /// What it shows to clients; `null`: it is spoken to in the clear.
+    pub tls: Option<TlsStatus>,
 }
 
 /// One upstream.
@@ -151,6 +154,16 @@ impl Status {
         let wanted = &snapshot.upstreams[wanted.clone()];
         let mut clock = Clock { now, time: SystemTime::now(), cache: TimeCache::default() };
         let started = clock.rfc3339(site.started_at);
+        let faults = site.faults.all();
+        let listeners = site.bound();
+        let listeners = listeners.iter().map(|bound| {
+            let mut known = snapshot.listeners.iter().map(|(_, listener)| listener);
+            let server =
+                known.find(|it| *it.name == *bound.listener).and_then(|it| it.tls.as_ref());
+            let tls = server.map(|server| TlsStatus::of(server, &faults, &mut clock));
+            ListenerStatus { tls, ..ListenerStatus::of(bound) }
+        });
+        let listeners = listeners.collect();
         let upstreams = wanted.iter().map(|one| UpstreamStatus::of(one, checks, &mut clock));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -161,7 +174,7 @@ impl Status {
             generation: snapshot.generation,
             workers: site.n_workers,
             connections: site.fleet.open_connections(),
-            listeners: site.bound().iter().map(ListenerStatus::of).collect(),
+            listeners,
             upstreams: upstreams.collect(),
         }
     }
@@ -216,6 +229,7 @@ impl ListenerStatus {
             name: bound.listener.clone(),
             bind: net::display(&bound.written).to_string(),
             bound: net::display(&bound.bind).to_string(),
+            tls: None,
         }
     }
 }
@@ -310,13 +324,26 @@ impl CheckStatus {
 }
 
 /// The present, for the clock on the wall and for the one that never turns back.
-struct Clock {
+pub(super) struct Clock {
     now: Instant,
     time: SystemTime,
     cache: TimeCache,
 }
 
 impl Clock {
+    /// Whole days from now to `then`, which is in seconds since 1970; negative once it is over.
+    pub(super) fn days_to(&self, then: i64) -> i64 {
+        let now = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        then.saturating_sub(now).div_euclid(24 * 60 * 60)
+    }
+
+    /// RFC 3339 of `then`, which is in seconds since 1970.
+    pub(super) fn rfc3339_of(&mut self, then: i64) -> String {
+        let since = Duration::from_secs(u64::try_from(then).unwrap_or_default());
+        self.rfc3339(SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH))
+    }
+
     fn until(&self, then: Instant) -> f64 {
         seconds(then.saturating_duration_since(self.now))
     }
