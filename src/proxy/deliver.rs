@@ -49,17 +49,25 @@ impl Connection {
                 reason => cut(exchange, reason),
             };
         }
-        let mut moved = Instant::now();
+        let mut moved = started.at;
         let record = &mut exchange.record;
         record.first_byte = record.started.map(|started| moved.saturating_duration_since(started));
         let upstream = &started.connection.stream;
-        match poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, &mut moved)).await {
+        let mut waited = false;
+        let delivered = poll_fn(|cx| {
+            let delivered = self.poll_delivery(cx, exchange, upstream, &mut moved);
+            waited |= delivered.is_pending();
+            delivered
+        });
+        match delivered.await {
             Ok(()) => {
                 self.resets = false;
                 if started.facts.framing != Framing::None {
                     started.permit.body_ended();
                 }
-                self.pool_connection(exchange, started);
+                // Most responses leave in the turn they came in: that is one moment.
+                let ended = if waited { Instant::now() } else { moved };
+                self.pool_connection(exchange, started, ended);
                 self.after(exchange, outgoing)
             }
             Err(reason) => {
@@ -185,8 +193,7 @@ impl Connection {
         self.poll_expiry(cx, exchange, expiry, &timeouts)
     }
 
-    fn pool_connection(&self, exchange: &mut Exchange, started: Started) {
-        let ended = Instant::now();
+    fn pool_connection(&self, exchange: &mut Exchange, started: Started, ended: Instant) {
         exchange.record.ended = Some(ended);
         let wait = &exchange.wait;
         let clean = wait.upload_over && !wait.upload_broken && exchange.download.surplus.is_empty();
