@@ -66,7 +66,9 @@ impl Connection {
             };
             (permit, outcome) = match next {
                 Next::Pass(permit, answered) => {
-                    self.start(exchange, permit, answered, Instant::now());
+                    // It may have been put off.
+                    exchange.record.turn = None;
+                    self.start(exchange, permit, answered);
                     return Ok(());
                 }
                 Next::Try { mut permit, fresh, replays } => {
@@ -91,10 +93,18 @@ impl Connection {
                     (permit, outcome)
                 }
             };
-            (permit, outcome) = match self.conclude(exchange, permit, outcome) {
-                Some(again) => again,
-                None => return Ok(()),
-            };
+            if outcome.is_ok() {
+                pick::settle(&mut permit, exchange, Ok(exchange.seen_status()));
+                if !is_listed(exchange) {
+                    outcome = match outcome {
+                        Ok(answered) => {
+                            self.start(exchange, permit, answered);
+                            return Ok(());
+                        }
+                        failed => failed,
+                    };
+                }
+            }
         }
     }
 
@@ -160,7 +170,7 @@ impl Connection {
             exchange.so_far.replaced = true;
             return Ok(Next::Try { permit, fresh: true, replays });
         }
-        pick::settle(&mut permit, exchange, Err(reason), Instant::now());
+        pick::settle(&mut permit, exchange, Err(reason));
         exchange.wait = Wait { n_interims: exchange.wait.n_interims, ..Wait::default() };
         let refuser = Arc::clone(permit.backend());
         drop(permit);
@@ -319,6 +329,6 @@ fn give_up(exchange: &mut Exchange, reason: Reason) -> Result<Next, Reason> {
 /// The parked try was answered while no other was under way.
 fn overtaken(exchange: &mut Exchange, (facts, buffer, range): Head) -> Option<Next> {
     let (connection, mut permit) = exchange.parked.take()?.unpark(exchange);
-    pick::settle(&mut permit, exchange, Ok(exchange.seen_status()), Instant::now());
+    pick::settle(&mut permit, exchange, Ok(exchange.seen_status()));
     Some(Next::Pass(permit, Answered { connection, facts, buffer, range }))
 }

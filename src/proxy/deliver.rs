@@ -49,25 +49,17 @@ impl Connection {
                 reason => cut(exchange, reason),
             };
         }
-        let mut moved = started.at;
         let record = &mut exchange.record;
+        let mut moved = *record.turn.get_or_insert_with(Instant::now);
         record.first_byte = record.started.map(|started| moved.saturating_duration_since(started));
         let upstream = &started.connection.stream;
-        let mut waited = false;
-        let delivered = poll_fn(|cx| {
-            let delivered = self.poll_delivery(cx, exchange, upstream, &mut moved);
-            waited |= delivered.is_pending();
-            delivered
-        });
-        match delivered.await {
+        match poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, &mut moved)).await {
             Ok(()) => {
                 self.resets = false;
                 if started.facts.framing != Framing::None {
                     started.permit.body_ended();
                 }
-                // Most responses leave in the turn they came in: that is one moment.
-                let ended = if waited { Instant::now() } else { moved };
-                self.pool_connection(exchange, started, ended);
+                self.pool_connection(exchange, started);
                 self.after(exchange, outgoing)
             }
             Err(reason) => {
@@ -160,7 +152,7 @@ impl Connection {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(PumpError::Sink(_))) => return Poll::Ready(Err(Reason::ClientGone)),
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Reason::UpstreamTruncated)),
-            Poll::Pending => {}
+            Poll::Pending => exchange.record.turn = None,
         }
         if std::mem::take(&mut exchange.download.progressed) {
             *moved = Instant::now();
@@ -193,7 +185,9 @@ impl Connection {
         self.poll_expiry(cx, exchange, expiry, &timeouts)
     }
 
-    fn pool_connection(&self, exchange: &mut Exchange, started: Started, ended: Instant) {
+    fn pool_connection(&self, exchange: &mut Exchange, started: Started) {
+        // Most responses leave in the turn they came in: that is one moment.
+        let ended = exchange.record.turn.unwrap_or_else(Instant::now);
         exchange.record.ended = Some(ended);
         let wait = &exchange.wait;
         let clean = wait.upload_over && !wait.upload_broken && exchange.download.surplus.is_empty();

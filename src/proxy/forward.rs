@@ -4,7 +4,6 @@
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
-use std::time::Instant;
 
 use super::again;
 use super::attempt::{Answered, Failed};
@@ -24,8 +23,6 @@ use crate::relay::Buffer;
 /// A response that has begun.
 #[derive(Debug)]
 pub(super) struct Started {
-    /// When its head was there.
-    pub(super) at: Instant,
     pub(super) connection: pool::Connection,
     /// Keeps the backend's in-flight count up until the exchange ends.
     pub(super) permit: Permit,
@@ -65,47 +62,28 @@ impl Connection {
     fn after_first<'a>(
         &'a mut self,
         exchange: &'a mut Exchange,
-        permit: Permit,
-        outcome: Result<Answered, Failed>,
-    ) -> Option<Rest<'a>> {
-        let (permit, outcome) = self.conclude(exchange, permit, outcome)?;
-        Some(Box::pin(self.try_again(exchange, permit, outcome)))
-    }
-
-    /// Tells the backend what became of a try that was answered. `None`: the client gets this answer.
-    #[inline]
-    pub(super) fn conclude(
-        &self,
-        exchange: &mut Exchange,
         mut permit: Permit,
         outcome: Result<Answered, Failed>,
-    ) -> Option<(Permit, Result<Answered, Failed>)> {
-        let answered = match outcome {
-            Ok(answered) => answered,
-            failed => return Some((permit, failed)),
-        };
-        let now = Instant::now();
-        pick::settle(&mut permit, exchange, Ok(exchange.seen_status()), now);
-        if again::is_listed(exchange) {
-            return Some((permit, Ok(answered)));
+    ) -> Option<Rest<'a>> {
+        if outcome.is_ok() {
+            pick::settle(&mut permit, exchange, Ok(exchange.seen_status()));
         }
-        self.start(exchange, permit, answered, now);
-        None
+        match outcome {
+            Ok(answered) if !again::is_listed(exchange) => {
+                self.start(exchange, permit, answered);
+                None
+            }
+            outcome => Some(Box::pin(self.try_again(exchange, permit, outcome))),
+        }
     }
 
-    /// This is the answer that the client gets, as of `now`.
+    /// This is the answer that the client gets.
     #[inline]
-    pub(super) fn start(
-        &self,
-        exchange: &mut Exchange,
-        permit: Permit,
-        answered: Answered,
-        now: Instant,
-    ) {
+    pub(super) fn start(&self, exchange: &mut Exchange, permit: Permit, answered: Answered) {
         exchange.upload.commit(self.worker().resources());
         exchange.pending = None;
         let Answered { connection, facts, buffer, range } = answered;
-        exchange.started = Some(Started { at: now, connection, permit, facts, buffer, range });
+        exchange.started = Some(Started { connection, permit, facts, buffer, range });
     }
 }
 

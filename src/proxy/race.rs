@@ -3,7 +3,7 @@
 //! If the other backend turns out stalled as well, its try takes the parked one's place, and the race goes on elsewhere.
 
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::await_head::{Head, Wait};
 use super::connection::Connection;
@@ -137,7 +137,7 @@ impl Connection {
         exchange.wait.n_interims = parked.wait.n_interims;
         let polled = self.poll_response_head(cx, exchange, &parked.connection.stream);
         if let Poll::Ready(Err(reason)) = &polled {
-            pick::settle(&mut parked.permit, exchange, Err(*reason), Instant::now());
+            pick::settle(&mut parked.permit, exchange, Err(*reason));
         }
         std::mem::swap(&mut exchange.wait, &mut parked.wait);
         exchange.wait.n_interims = parked.wait.n_interims;

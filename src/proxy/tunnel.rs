@@ -20,7 +20,7 @@ impl Connection {
     /// Passes the 101 on and becomes a tunnel until both sides have ended or nothing moves for too long.
     pub(super) async fn tunnel(&mut self, exchange: &mut Exchange) -> After {
         let Some(started) = exchange.started.take() else { return After::Close };
-        let Started { connection, permit, facts, buffer, range, at: _ } = started;
+        let Started { connection, permit, facts, buffer, range } = started;
         let resources = self.worker().clone();
         let resources = resources.resources();
         exchange.record.status = 101;
