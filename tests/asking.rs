@@ -331,3 +331,24 @@ fn a_plan_without_a_change_says_so() {
     let (code, out, _) = forebay(&["plan", REFERENCE, REFERENCE]);
     assert_eq!((code, out.as_str()), (0, "nothing changes\n"));
 }
+
+#[test]
+fn an_upgrade_that_an_upstream_cannot_be_asked_for_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = "[[listener]]\nbind = \"127.0.0.1:8080\"\n[[route]]\nupstream = \"app\"\n\
+                [upstream.app]\nbackends = [\"BACKEND\"]\n";
+    let hint = "hint       app speaks HTTP/2 alone: the upgrade is left out";
+    for (backend, upgrade, told) in [
+        ("h2c://127.0.0.1:9001", "upgrade: websocket", true),
+        ("h2c://127.0.0.1:9001", "x-upgrade: websocket", false),
+        ("127.0.0.1:9001", "upgrade: websocket", false),
+        ("https://a.test:443", "upgrade: websocket", false),
+    ] {
+        let file = written(directory.path(), "ws.toml", &text.replace("BACKEND", backend));
+        let url = "http://x:8080/chat";
+        let headers = ["-H", upgrade, "-H", "connection: upgrade"];
+        let (code, out, err) = forebay(&[&["explain", &file, "GET", url][..], &headers].concat());
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(out.contains(hint), told, "{backend} {upgrade}: {out}");
+    }
+}

@@ -181,6 +181,37 @@ fn run_says_what_listens_where_reloads_on_hup_and_stops_on_term() {
 }
 
 #[test]
+fn an_upgrade_that_http_2_alone_cannot_carry_is_told_once_a_minute() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = GOOD.replace("127.0.0.1:9\"", "h2c://127.0.0.1:1\"");
+    assert!(text.contains("h2c://"), "{text}");
+    let file = written(directory.path(), "ws.toml", &text);
+    let command = forebay(&["run", "-c", &file]);
+    let mut running = Running::start(command);
+    let lines = running.lines_until("bind=");
+    let address = address_in(lines.last().expect("a line"));
+    let ask = || {
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.set_read_timeout(Some(DEADLINE)).expect("set");
+        let upgrade =
+            b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        stream.write_all(upgrade).expect("sent");
+        let mut head = [0; 11];
+        stream.read_exact(&mut head).expect("an answer");
+        assert_eq!(&head, b"HTTP/1.1 50");
+    };
+    ask();
+    let told = running.lines_until("speaks HTTP/2 alone").pop().expect("a line");
+    for part in ["WARN", "upstream=app", "upgrade=websocket", "protocol = \"http1\""] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    (0..3).for_each(|_| ask());
+    running.signal("TERM");
+    let rest = running.lines_until("stopped");
+    assert!(!rest.iter().any(|line| line.contains("HTTP/2 alone")), "{rest:?}");
+}
+
+#[test]
 fn the_demo_answers_through_the_proxy_and_stops_on_int() {
     let mut running = Running::start(forebay(&["demo", "--listen", "127.0.0.1:0"]));
     let lines = running.lines_until("listening");

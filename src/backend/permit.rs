@@ -245,13 +245,13 @@ impl Permit {
         self.backend.sensor.body_ended();
     }
 
-    /// The answer's body broke off, or turned out to be malformed, at `now`: a failure as surely as an end before the
-    /// head, and of the same kind.
+    /// The answer's body broke off, or turned out to be malformed, or stalled for too long, at `now`: a failure as surely
+    /// as that before the head, and of the same kind, [`Signal::Reset`] or [`Signal::Timeout`].
     #[cold]
-    pub fn body_broke_off(&self, care: &Care, now: Instant) {
+    pub fn body_broke_off(&self, signal: Signal, care: &Care, now: Instant) {
         let backend = &*self.backend;
         let passive = care.passive.as_ref();
-        if let Some(passive) = passive.filter(|passive| passive.count.contains(Signal::Reset))
+        if let Some(passive) = passive.filter(|passive| passive.count.contains(signal))
             && backend.gate.load().generation() == self.generation
             && let Some(trip) = backend.body_broke_off(passive, now)
         {

@@ -113,6 +113,37 @@ impl Source {
         }
         self.tail.extend_from_slice(b"\r\n");
     }
+
+    /// See [`crate::net::Channel::has_more`].
+    pub(super) fn has_more(&self) -> bool {
+        !self.chunked && self.state != State::Ended && !self.stream.is_end_stream()
+    }
+
+    /// See [`crate::net::Channel::poll_tail`].
+    pub(super) fn poll_tail(
+        &mut self,
+        cx: &mut Context<'_>,
+        tail: &mut Vec<u8>,
+    ) -> Poll<io::Result<()>> {
+        while self.state == State::Data {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(data)) if data.is_empty() => {}
+                // h2 counts: there is none behind the length.
+                Some(Ok(_)) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                Some(Err(error)) => return Poll::Ready(Err(into_io(error))),
+                None => self.state = State::Trailers,
+            }
+        }
+        if self.state == State::Trailers {
+            let trailers = ready!(self.stream.poll_trailers(cx)).map_err(into_io)?;
+            self.state = State::Ended;
+            if trailers.is_some() {
+                self.end_chunks(trailers);
+                tail.append(&mut self.tail);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// Writes the body of a stream.
@@ -120,6 +151,8 @@ impl Source {
 pub(super) struct Sink {
     stream: SendStream<Bytes>,
     decoder: Decoder,
+    /// Something follows what the decoder takes for all.
+    held: bool,
     /// How much was offered and refused last.
     wanted: usize,
     /// Data of a chunk that is followed by another in the same bytes.
@@ -128,20 +161,35 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// `framing`: how the bytes will be framed.
-    pub(super) fn new(stream: SendStream<Bytes>, framing: Framing) -> Self {
+    /// `framing`: how the bytes will be framed. `held`: they are not all; see [`crate::net::Channel::hold_end`].
+    pub(super) fn new(stream: SendStream<Bytes>, framing: Framing, held: bool) -> Self {
         let decoder = Decoder::new(framing);
-        Sink { stream, decoder, wanted: 0, spill: Vec::new(), trailers: Vec::new() }
+        Sink { stream, decoder, held, wanted: 0, spill: Vec::new(), trailers: Vec::new() }
     }
 
     /// Whether the peer was told that this is all.
     pub(super) fn is_ended(&self) -> bool {
-        self.decoder.is_done()
+        self.decoder.is_done() && !self.held
+    }
+
+    /// See [`crate::net::Channel::hold_end`].
+    pub(super) fn hold_end(&mut self) {
+        self.held = true;
+    }
+
+    /// See [`crate::net::Channel::end_with`].
+    pub(super) fn end_with(&mut self, tail: &[u8]) -> io::Result<()> {
+        self.held = false;
+        if tail.is_empty() {
+            return self.stream.send_data(Bytes::new(), true).map_err(into_io);
+        }
+        self.decoder = Decoder::new(Framing::Chunked);
+        self.feed(tail)
     }
 
     /// See [`crate::net::Channel::try_write`].
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_ended() {
+        if self.decoder.is_done() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let n = match self.capacity(bytes.len()) {
@@ -195,7 +243,7 @@ impl Sink {
                 std::mem::take(&mut self.spill).into()
             }
         };
-        let is_last = self.decoder.is_done();
+        let is_last = self.is_ended();
         let trailers = if is_last { heads::read_trailers(&self.trailers) } else { None };
         if !data.is_empty() || (is_last && trailers.is_none()) {
             self.stream.send_data(data, is_last && trailers.is_none()).map_err(into_io)?;
@@ -227,7 +275,7 @@ impl Sink {
     pub(super) fn reset(&mut self, reason: h2::Reason) {
         if !self.is_ended() {
             self.stream.send_reset(reason);
-            self.decoder = Decoder::Done;
+            (self.decoder, self.held) = (Decoder::Done, false);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One stream of a connection that carries many, as HTTP/2's do, seen as a stream of its own.
 //!
 //! Heads go beside the bytes. The bytes are bodies framed as HTTP/1.1 frames them: so many of them where the length is
-//! known, else chunks with the trailers behind the last. So whoever moves bodies need not know what carries them.
+//! known, else chunks with the trailers behind the last. So whoever moves bodies need not know what carries them. Only
+//! what HTTP/1.1 cannot say, trailers behind a known length, goes beside the bytes as well.
 
 use std::fmt;
 use std::io;
@@ -30,6 +31,22 @@ pub trait Channel: fmt::Debug + Send {
     /// As [`Channel::reset`], since its time is over: no fault of anybody.
     fn cancel(&self) {
         self.reset();
+    }
+    /// Whether something may still come behind a body of known length that was read to its last byte: trailers, or
+    /// the end alone. Never behind one that is read as chunks.
+    fn has_more(&self) -> bool {
+        false
+    }
+    /// Waits for that. Trailers are appended to `tail` as the last chunk would carry them; for the end alone, nothing.
+    fn poll_tail(&self, _cx: &mut Context<'_>, _tail: &mut Vec<u8>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    /// The last byte of a body of known length, which was not written yet, is not to end the stream:
+    /// [`Channel::end_with`] will. Of one that has no byte, to be said before its head.
+    fn hold_end(&self) {}
+    /// Ends a stream whose end was held with `tail`, as [`Channel::poll_tail`] gives it.
+    fn end_with(&self, _tail: &[u8]) -> io::Result<()> {
+        Ok(())
     }
     /// The client's side of it, where we are the server.
     fn client(&self) -> Option<&dyn ClientChannel> {

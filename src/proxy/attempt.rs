@@ -70,11 +70,36 @@ impl Connection {
         };
         upstream.n_requests += 1;
         Wait::begin(exchange, now, ready);
-        if let Err(reason) = send_head(exchange, permit.backend(), &upstream.stream) {
+        if let Err(reason) = self.send_head(exchange, permit.backend(), &upstream.stream) {
             return came_to(exchange, permit, Some(upstream), Err(reason), Some(origin));
         }
         let head = poll_fn(|cx| self.poll_response(cx, exchange, &upstream.stream, permit)).await;
         came_to(exchange, permit, Some(upstream), head, Some(origin))
+    }
+
+    /// Puts the request's head, with the Host this backend is to see, before its body; or sends it beside that.
+    fn send_head(
+        &self,
+        exchange: &mut Exchange,
+        backend: &Backend,
+        stream: &Stream,
+    ) -> Result<(), Reason> {
+        let request = &exchange.request;
+        let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
+        let host = upstream.and_then(|upstream| admit::backend_host(request, upstream, backend));
+        if let Some(channel) = stream.channel() {
+            let framing = request.facts.framing;
+            exchange.upload.expect_trailers(framing, &self.stream, channel);
+            let channel = channel.backend().ok_or(Reason::Internal)?;
+            channel.request(&request.head, host, framing)?;
+            exchange.wait.head_sent = true;
+            return Ok(());
+        }
+        exchange.upload.set_head(|out| {
+            request.head.write_to(host, out);
+            out.extend_from_slice(b"\r\n");
+        });
+        Ok(())
     }
 }
 
@@ -106,21 +131,4 @@ pub(super) fn came_to(
         Some(connection) => Ok(Answered { connection, facts, buffer, range }),
         None => Err(Failed { reason: Reason::Internal, origin, waiting: None }),
     }
-}
-
-/// Puts the request's head, with the Host this backend is to see, before its body; or sends it beside that.
-fn send_head(exchange: &mut Exchange, backend: &Backend, stream: &Stream) -> Result<(), Reason> {
-    let request = &exchange.request;
-    let upstream = exchange.hold.as_ref().and_then(Hold::upstream);
-    let host = upstream.and_then(|upstream| admit::backend_host(request, upstream, backend));
-    if let Some(channel) = stream.channel().and_then(Channel::backend) {
-        channel.request(&request.head, host, request.facts.framing)?;
-        exchange.wait.head_sent = true;
-        return Ok(());
-    }
-    exchange.upload.set_head(|out| {
-        request.head.write_to(host, out);
-        out.extend_from_slice(b"\r\n");
-    });
-    Ok(())
 }

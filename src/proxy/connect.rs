@@ -18,8 +18,11 @@ use super::worker::Worker;
 use crate::backend::Backend;
 use crate::error::Reason;
 use crate::http2::Trunk;
+use crate::log::since_1970;
+use crate::message::Known;
 use crate::net::{self, DialError, Speaks, Transport};
 use crate::pool::{self, Key, Turn};
+use crate::snapshot::Upstream;
 
 /// What connecting came to.
 pub(super) enum Dialled {
@@ -32,8 +35,36 @@ pub(super) enum Dialled {
 /// What a connection to `backend` for the exchange's request is made with; `None`: HTTP/1.1 in the clear.
 #[inline]
 fn transport<'a>(exchange: &'a Exchange, backend: &Backend) -> Option<&'a Arc<Transport>> {
-    let transport = exchange.hold.as_ref()?.upstream()?.transport(backend.id)?;
-    Some(if exchange.request.upgrade { transport.for_upgrades() } else { transport })
+    let upstream = exchange.hold.as_ref()?.upstream()?;
+    let transport = upstream.transport(backend.id)?;
+    Some(if exchange.request.upgrade {
+        for_upgrade(upstream, transport, exchange)
+    } else {
+        transport
+    })
+}
+
+/// The same for a request that asks for an upgrade. Where HTTP/2 is all that is spoken it goes on as one that asks for
+/// none (RFC 9110, section 7.8), which nobody would guess who looks for why no WebSocket comes about.
+#[cold]
+fn for_upgrade<'a>(
+    upstream: &Upstream,
+    transport: &'a Arc<Transport>,
+    exchange: &Exchange,
+) -> &'a Arc<Transport> {
+    let transport = transport.for_upgrades();
+    if transport.speaks() == Speaks::Http2 && upstream.may_tell_of_lost_upgrade(since_1970()) {
+        let policy = exchange.hold.as_ref().and_then(Hold::policy);
+        let protocol = exchange.request.head.fields.get(Known::Upgrade).unwrap_or_default();
+        tracing::warn!(
+            upstream = &*upstream.name,
+            route = policy.map(|policy| &*policy.route).unwrap_or_default(),
+            upgrade = &*String::from_utf8_lossy(protocol),
+            "an upgrade was asked of an upstream that speaks HTTP/2 alone: the request goes on without it; \
+             protocol = \"http1\", or \"auto\" with https:// backends, lets it have HTTP/1.1 (told once a minute)"
+        );
+    }
+    transport
 }
 
 /// Tells why there is no connection to `backend`: at debug, what an operator can mend once a minute at warn.

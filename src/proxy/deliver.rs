@@ -13,6 +13,7 @@ use super::pick;
 use super::response_headers::{self, Client, Outgoing};
 use crate::admit;
 use crate::backend::Backend;
+use crate::config::Signal;
 use crate::error::Reason;
 use crate::filter::Transform;
 use crate::http1::{Decoder, Framing, ResponseFacts};
@@ -33,11 +34,11 @@ impl Connection {
             // Not a byte of this response has left: the client can be told.
             exchange.download.out.truncate(n_before);
             self.resets = false;
-            pick::broke_off(self.worker(), &started.permit, exchange);
+            pick::broke_off(self.worker(), &started.permit, exchange, Signal::Reset);
             return self.answer(exchange, Reason::UpstreamProtocol).await;
         }
-        if let Some(channel) = self.stream.channel().and_then(Channel::client)
-            && let Err(reason) = channel.respond(&exchange.response, outgoing.framing(&facts))
+        if let Some(client) = self.stream.channel()
+            && let Err(reason) = respond(client, exchange, &started, outgoing.framing(&facts))
         {
             return match reason {
                 Reason::UpstreamProtocol => {
@@ -62,8 +63,8 @@ impl Connection {
                 self.after(exchange, outgoing)
             }
             Err(reason) => {
-                if reason == Reason::UpstreamTruncated {
-                    pick::broke_off(self.worker(), &started.permit, exchange);
+                if let Some(signal) = backends_fault(exchange, reason) {
+                    pick::broke_off(self.worker(), &started.permit, exchange, signal);
                 }
                 // What a client of gRPC takes for its deadline.
                 if reason == Reason::TotalTimeout
@@ -209,6 +210,21 @@ impl Connection {
     }
 }
 
+/// Sends the head beside the bytes.
+#[inline]
+fn respond(
+    client: &dyn Channel,
+    exchange: &mut Exchange,
+    started: &Started,
+    framing: Framing,
+) -> Result<(), Reason> {
+    exchange.download.expect_trailers(framing, &started.connection.stream, client);
+    match client.client() {
+        Some(channel) => channel.respond(&exchange.response, framing),
+        None => Err(Reason::Internal),
+    }
+}
+
 /// Lets the filters that saw the request see the response.
 pub(super) fn filter_response(
     exchange: &mut Exchange,
@@ -226,6 +242,19 @@ pub(super) fn filter_response(
 fn cut(exchange: &mut Exchange, reason: Reason) -> After {
     exchange.record.reason = Some(reason);
     After::Close
+}
+
+/// What speaks against the backend of a response that was cut for `reason`. Silence does not where it may last.
+#[cold]
+fn backends_fault(exchange: &Exchange, reason: Reason) -> Option<Signal> {
+    let may_be_silent = exchange.request.call.is_some_and(|call| call.may_be_silent);
+    match reason {
+        Reason::UpstreamTruncated => Some(Signal::Reset),
+        Reason::ResponseTimeout if may_be_silent || is_event_stream(exchange) => None,
+        // The second: it does not take the rest of the request.
+        Reason::ResponseTimeout | Reason::FirstByteTimeout => Some(Signal::Timeout),
+        _ => None,
+    }
 }
 
 /// Server-sent events are silent for as long as nothing happens.

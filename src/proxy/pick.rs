@@ -170,15 +170,15 @@ pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u1
     permit.judge(&Verdict { became, latency: latency.unwrap_or_default(), now }, &upstream.care);
 }
 
-/// Tells the backend's live state that the body of its answer broke off. By then the exchange may have let go of its
+/// Tells the backend's live state that the body of its answer broke off, or stalled for too long. By then the exchange may have let go of its
 /// snapshot: what is in service counts.
 #[cold]
-pub(super) fn broke_off(worker: &Worker, permit: &Permit, exchange: &Exchange) {
+pub(super) fn broke_off(worker: &Worker, permit: &Permit, exchange: &Exchange, signal: Signal) {
     let policy = exchange.hold.as_ref().and_then(Hold::policy);
     let snapshot = worker.pin();
     let name = policy.and_then(|policy| policy.upstream.as_deref());
     if let Some(index) = name.and_then(|name| snapshot.upstream_named(name)) {
-        permit.body_broke_off(&snapshot.upstreams[index].care, Instant::now());
+        permit.body_broke_off(signal, &snapshot.upstreams[index].care, Instant::now());
     }
 }
 

@@ -2,6 +2,7 @@
 //! from the registry, so that sessions are resumed across reloads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 
@@ -9,17 +10,22 @@ use super::compile::CompileError;
 use super::registry::Registry;
 use crate::config::{self, BackendAddress};
 use crate::hash::Map;
+use crate::metrics::Seldom;
 use crate::net::{Settings, Transport};
 use crate::pool::Key;
 
 /// By backend id, where it is anything else than HTTP/1.1 in the clear.
 #[derive(Debug, Default)]
-pub(super) struct Transports(Map<u64, Arc<Transport>>);
+pub(super) struct Transports {
+    by_id: Map<u64, Arc<Transport>>,
+    /// When it was told last that an upgrade came to nothing.
+    lost_upgrade: Seldom,
+}
 
 impl Transports {
     /// That of the backend with this id.
     pub(super) fn of(&self, backend: u64) -> Option<&Arc<Transport>> {
-        self.0.get(&backend)
+        self.by_id.get(&backend)
     }
 
     /// Makes those of `upstream`, whose `backends` these are; `None`: all speak HTTP/1.1 in the clear.
@@ -39,10 +45,10 @@ impl Transports {
                 }
             };
             if transport.fingerprint() != 0 {
-                made.0.insert(*id, Arc::new(transport));
+                made.by_id.insert(*id, Arc::new(transport));
             }
         }
-        Ok((!made.0.is_empty()).then(|| Box::new(made)))
+        Ok((!made.by_id.is_empty()).then(|| Box::new(made)))
     }
 }
 
@@ -82,6 +88,12 @@ impl super::Upstream {
     #[inline]
     pub fn transport(&self, backend: u64) -> Option<&Arc<Transport>> {
         self.transports.as_ref()?.of(backend)
+    }
+
+    /// Whether it may be told now, `since` any fixed moment, that a request for an upgrade went to a backend that speaks
+    /// HTTP/2 alone: once a minute.
+    pub fn may_tell_of_lost_upgrade(&self, since: Duration) -> bool {
+        self.transports.as_ref().is_some_and(|it| it.lost_upgrade.may_tell(since))
     }
 
     /// The keys of all connections to its backends.

@@ -45,3 +45,17 @@ fn close_codes_and_reasons_arrive_on_either_side() {
 fn many_at_once_on_all_workers() {
     case("many");
 }
+
+#[test]
+fn a_server_that_would_rather_speak_http_2_is_spoken_to_in_http_1() {
+    let Some(python) = python() else { return };
+    let carried = Carried::through_tls();
+    let server = carried.server(python, "ws_server.py");
+    let ca = carried.ca().expect("a file");
+    // It agrees on HTTP/2 with whoever offers that, and speaks it as badly as it must.
+    for (upstream, case) in [("protocol = \"http2\"", "refused"), ("", "echoes")] {
+        let proxy = carried.proxy("", upstream, &[server.address()]);
+        let url = format!("wss://localhost:{}", proxy.address().port());
+        Client::start(python, "ws_client.py", &[case, &url, ca]).succeeds();
+    }
+}

@@ -6,7 +6,7 @@ import ssl
 import sys
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 SIZE_MAX = 32 << 20
 
@@ -77,10 +77,18 @@ async def many(url, tls):
     await asyncio.gather(*(one(n) for n in range(40)))
 
 
+async def refused(url, tls):
+    try:
+        await open_one(url, tls)
+        raise AssertionError("it was not refused")
+    except InvalidStatus as refusal:
+        assert refusal.response.status_code == 502, refusal
+
+
 async def main():
     case, url = sys.argv[1:3]
     tls = ssl.create_default_context(cafile=sys.argv[3]) if len(sys.argv) > 3 else None
-    await {"echoes": echoes, "large": large, "pings": pings, "closes": closes, "many": many}[case](url, tls)
+    await {"echoes": echoes, "large": large, "pings": pings, "closes": closes, "many": many, "refused": refused}[case](url, tls)
 
 
 asyncio.run(main())

@@ -44,6 +44,8 @@ async def main():
     if files:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*files)
+        # It would rather speak HTTP/2, which no WebSocket can be had by yet: that is for the proxy to know.
+        tls.set_alpn_protocols(["h2", "http/1.1"])
     options = {"max_size": SIZE_MAX, "ping_interval": None, "subprotocols": ["chat", "echo"], "ssl": tls}
     async with serve(handle, "127.0.0.1", int(port), **options) as server:
         host, port = server.sockets[0].getsockname()

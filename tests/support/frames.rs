@@ -1,4 +1,5 @@
-//! A client that speaks HTTP/2 frame by frame: what is sent are frames, right or wrong, what arrived is kept by stream.
+//! A peer that speaks HTTP/2 frame by frame, a client or a backend: what is sent are frames, right or wrong, what
+//! arrived is kept by stream.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -191,6 +192,11 @@ impl Answer {
         self.heads.iter().filter_map(|head| value(head, ":status")?.parse().ok()).collect()
     }
 
+    /// A field of the first head: of a request.
+    pub fn of_request(&self, name: &str) -> Option<&str> {
+        value(self.heads.first()?, name)
+    }
+
     /// A field of the last head with a status.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut heads = self.heads.iter().rev().filter(|head| value(head, ":status").is_some());
@@ -219,7 +225,7 @@ pub struct Framed {
     /// A header block that is not complete: its stream, whether that ends with it, what there is of it.
     partial: Option<(u32, bool, Vec<u8>)>,
     answers: BTreeMap<u32, Answer>,
-    /// Frames that belong to no stream: SETTINGS, PING, GOAWAY and WINDOW_UPDATE.
+    /// Frames that are no part of an answer: SETTINGS, PING, GOAWAY, WINDOW_UPDATE and RST_STREAM.
     pub others: Vec<Frame>,
     /// Data that came.
     pub n_data: usize,
@@ -240,6 +246,23 @@ impl Framed {
         framed.until("the server's settings", |framed| framed.has(SETTINGS, 0));
         framed.send(frame(SETTINGS, ACK, 0, []));
         framed
+    }
+
+    /// The other side: takes a client's hello, and says these settings.
+    #[track_caller]
+    pub fn accept_with(mut wire: Wire, values: &[(u16, u32)]) -> Framed {
+        assert_eq!(wire.exactly(PREFACE.len()), PREFACE);
+        let mut framed = Framed::over(wire);
+        framed.send(settings(values));
+        framed.until("the client's settings", |framed| framed.has(SETTINGS, 0));
+        framed.send(frame(SETTINGS, ACK, 0, []));
+        framed
+    }
+
+    /// As [`Framed::accept_with`], of a backend that allows 100 streams.
+    #[track_caller]
+    pub fn accept(wire: Wire) -> Framed {
+        Framed::accept_with(wire, &[(3, 100)])
     }
 
     /// Over a connection on which nothing was sent yet.
@@ -377,6 +400,7 @@ impl Framed {
             }
             RST_STREAM => {
                 answer.end.get_or_insert(code(&frame.payload));
+                self.others.push(frame);
             }
             _ => {
                 if frame.kind == SETTINGS || frame.kind == PING {

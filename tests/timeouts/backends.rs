@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay::backend::State;
 use forebay::error::Reason;
 
 use crate::check;
@@ -93,6 +94,36 @@ fn a_backend_that_stops_reading_is_a_504() {
     while !client.has_news() && client.try_send([b'x'; 64 * 1024]).is_ok() {}
     check(&client.response(), 504, "first_byte_timeout");
     proxy.counted(Reason::FirstByteTimeout, 1);
+}
+
+#[test]
+fn a_body_that_stalls_counts_against_its_backend_but_not_the_silence_of_an_event_stream() {
+    let (origin, other) = (Origin::bind(), Service::named("other"));
+    let setup = Setup {
+        timeouts: "response_idle = \"100ms\"\ntunnel_idle = \"100ms\"",
+        upstream: "balance = \"first\"\npassive = { failures = 3 }",
+        ..Setup::default()
+    };
+    let proxy = Proxy::with(setup, &[origin.address(), other.address()]);
+    let stalls = |content_type: &str| {
+        let mut client = proxy.connect();
+        client.send(GET);
+        let mut backend = origin.accept();
+        backend.request();
+        backend.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: 100\r\n\r\nhello"
+        ));
+        assert!(client.try_response_to("GET").is_err());
+        backend.closed();
+    };
+    let state = || proxy.standing(origin.address()).map(|standing| standing.state);
+    (0..4).for_each(|_| stalls("text/event-stream"));
+    proxy.counted(Reason::ResponseTimeout, 4);
+    assert_eq!(state(), Some(State::Up));
+    (0..3).for_each(|_| stalls("text/plain"));
+    proxy.counted(Reason::ResponseTimeout, 7);
+    assert_eq!(state(), Some(State::Open));
+    assert_eq!(proxy.connect().get("/").text(), "other");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// What it has seen.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ pub struct H2Peer {
     pub address: SocketAddr,
     pub seen: Arc<Seen>,
     go_away: Arc<Notify>,
+    /// Requests to `/wait` that may be answered, and to `/cut` that may be cut.
+    permits: Arc<Semaphore>,
 }
 
 impl H2Peer {
@@ -44,7 +46,8 @@ impl H2Peer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a mode");
         let address = listener.local_addr().expect("an address");
-        let peer = H2Peer { address, seen: Arc::default(), go_away: Arc::default() };
+        let permits = Arc::new(Semaphore::new(0));
+        let peer = H2Peer { address, seen: Arc::default(), go_away: Arc::default(), permits };
         let ours = peer.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -78,6 +81,19 @@ impl H2Peer {
     }
 }
 
+impl H2Peer {
+    /// Lets `n` requests to `/wait` or `/cut` go on, those to come included.
+    pub fn lets_go(&self, n: usize) {
+        self.permits.add_permits(n);
+    }
+
+    async fn is_let_go(&self) {
+        if let Ok(permit) = self.permits.acquire().await {
+            permit.forget();
+        }
+    }
+}
+
 async fn serve(stream: tokio::net::TcpStream, peer: H2Peer, streams_max: u32) {
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(streams_max);
@@ -104,7 +120,7 @@ async fn serve(stream: tokio::net::TcpStream, peer: H2Peer, streams_max: u32) {
                     let n_now = n_open.fetch_add(1, SeqCst) + 1;
                     peer.seen.n_at_once_max.fetch_max(n_now, SeqCst);
                     peer.seen.n_requests.fetch_add(1, SeqCst);
-                    if answer(request, respond, &peer.seen).await.is_err() {
+                    if answer(request, respond, &peer).await.is_err() {
                         peer.seen.n_cancelled.fetch_add(1, SeqCst);
                     }
                     n_open.fetch_sub(1, SeqCst);
@@ -117,8 +133,9 @@ async fn serve(stream: tokio::net::TcpStream, peer: H2Peer, streams_max: u32) {
 async fn answer(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
-    seen: &Seen,
+    peer: &H2Peer,
 ) -> Result<(), h2::Error> {
+    let seen = &*peer.seen;
     let (parts, body) = request.into_parts();
     let mut fields: HashMap<String, String> = HashMap::new();
     for (name, value) in &parts.headers {
@@ -196,13 +213,13 @@ async fn answer(
             let mut stream = respond.send_response(Response::new(()), false)?;
             give(&mut stream, b"a part", seen).await?;
             // A reset overtakes what was not sent yet.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            peer.is_let_go().await;
             stream.send_reset(Reason::INTERNAL_ERROR);
             Ok(())
         }
         "hang" => poll_fn(|cx| respond.poll_reset(cx)).await.and_then(|reason| Err(reason.into())),
-        "slow" => {
-            tokio::time::sleep(std::time::Duration::from_millis(number.unwrap_or(1) as u64)).await;
+        "wait" => {
+            peer.is_let_go().await;
             respond.send_response(Response::new(()), true).map(drop)
         }
         // Takes nothing of the body, but does not give it up either.

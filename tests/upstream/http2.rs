@@ -1,6 +1,6 @@
 //! HTTP/2 to backends: heads, bodies, trailers and interim answers translated; streams shared out, refused, cancelled.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay::backend::State;
 use forebay::error::Reason;
@@ -232,10 +232,11 @@ fn one_dials_for_all_and_streams_share_a_connection() {
     let peer = H2Peer::start(100);
     let proxy = alone(&peer, "");
     let mut clients: Vec<_> = (0..60).map(|_| proxy.connect()).collect();
-    clients.iter_mut().for_each(|client| client.send(get("/slow/100")));
+    clients.iter_mut().for_each(|client| client.send(get("/wait")));
+    eventually("all are there at once", || peer.n(|seen| &seen.n_at_once_max) == 60);
+    peer.lets_go(60);
     clients.iter_mut().for_each(|client| assert_eq!(client.response().status(), 200));
     assert_eq!(peer.n(|seen| &seen.n_connections), 1);
-    assert!(peer.n(|seen| &seen.n_at_once_max) > 20, "{}", peer.n(|seen| &seen.n_at_once_max));
     let metrics = proxy.daemon().metrics();
     assert_eq!(metrics.sum(|worker| &worker.upstream_connects), 1);
     assert_eq!(metrics.sum(|worker| &worker.upstream_reuses), 59);
@@ -281,13 +282,14 @@ fn a_connection_that_goes_away_finishes_what_was_begun_and_new_requests_find_ano
     let peer = H2Peer::start(100);
     let proxy = alone(&peer, "");
     let mut clients: Vec<_> = (0..10).map(|_| proxy.connect()).collect();
-    clients.iter_mut().for_each(|client| client.send(get("/slow/300")));
+    clients.iter_mut().for_each(|client| client.send(get("/wait")));
     eventually("all are there", || peer.n(|seen| &seen.n_requests) == 10);
     peer.go_away();
     eventually("another one is in use", || {
         assert_eq!(ask(&proxy, "/").status(), 200);
         peer.n(|seen| &seen.n_connections) == 2
     });
+    peer.lets_go(10);
     clients.iter_mut().for_each(|client| assert_eq!(client.response().status(), 200));
     assert_eq!(peer.n(|seen| &seen.n_cancelled), 0);
     // A crowd notices nothing of connections that end all the time.
@@ -327,6 +329,7 @@ fn a_response_that_breaks_off_is_never_completed() {
     let mut client = proxy.connect();
     client.send(get("/cut"));
     client.until(b"a part\r\n");
+    peer.lets_go(1);
     client.closed();
     assert!(!client.received().ends_with(b"0\r\n\r\n"));
     proxy.counted(Reason::UpstreamTruncated, 1);
@@ -368,7 +371,13 @@ fn bounds_on_connections_count_streams_and_queues_wait_for_them() {
     );
     let proxy = Proxy::from_text(&with_upstream(upstream));
     let mut clients: Vec<_> = (0..20).map(|_| proxy.connect()).collect();
-    clients.iter_mut().for_each(|client| client.send(get("/slow/20")));
+    clients.iter_mut().for_each(|client| client.send(get("/wait")));
+    for n in 1..=20 {
+        eventually("the next ones are there", || {
+            peer.n(|seen| &seen.n_requests) == (n + 2).min(20)
+        });
+        peer.lets_go(1);
+    }
     clients.iter_mut().for_each(|client| assert_eq!(client.response().status(), 200));
     assert!(peer.n(|seen| &seen.n_at_once_max) <= 3);
 }
@@ -388,7 +397,12 @@ fn connections_end_with_their_age_their_requests_and_their_backend() {
     assert_eq!(peer.n(|seen| &seen.n_connections), 6);
     let proxy = alone(&peer, "pool = { max_age = \"1ms\" }");
     for _ in 0..3 {
-        assert_eq!(ask(&proxy, "/slow/5").status(), 200);
+        let mut client = proxy.connect();
+        client.send(get("/wait"));
+        let sent = Instant::now();
+        eventually("it is old", || sent.elapsed() > Duration::from_millis(5));
+        peer.lets_go(1);
+        assert_eq!(client.response().status(), 200);
     }
     assert_eq!(peer.n(|seen| &seen.n_connections), 9);
 }

@@ -12,6 +12,7 @@ mod peers;
 mod raw;
 mod relay;
 mod tls;
+mod trailers;
 
 use std::fmt::Display;
 

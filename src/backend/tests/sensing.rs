@@ -177,7 +177,7 @@ fn bodies_that_break_off_are_failures_in_a_row_until_one_is_whole() {
     let cut = |world: &World| {
         let mut permit = world.send(0).expect("in service");
         world.judge(&mut permit, OK);
-        permit.body_broke_off(&world.care, world.now);
+        permit.body_broke_off(Signal::Reset, &world.care, world.now);
         permit
     };
     for _ in 0..4 {
@@ -193,7 +193,7 @@ fn bodies_that_break_off_are_failures_in_a_row_until_one_is_whole() {
     let standing = world.backend(0).standing();
     assert_eq!((standing.state, standing.cause), (State::Open, Cause::Failures));
     // Nothing more is learnt from those that were under way.
-    last.body_broke_off(&world.care, world.now);
+    last.body_broke_off(Signal::Reset, &world.care, world.now);
     assert_eq!(world.cohort.n_changes(Cause::Failures), 1);
     world.after(ms(6001));
     world.passive().count = config::Events::default();
@@ -213,7 +213,7 @@ fn bodies_that_break_off_have_their_share_of_the_answers_and_no_more() {
             let mut permit = world.send(0)?;
             world.judge(&mut permit, OK);
             match n * 7 % 10 < n_cut_of_ten {
-                true => permit.body_broke_off(&world.care, world.now),
+                true => permit.body_broke_off(Signal::Reset, &world.care, world.now),
                 false => permit.body_ended(),
             }
         }

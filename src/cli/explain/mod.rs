@@ -93,6 +93,12 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
     for target in &outcome.targets {
         sheet.line("upstream", &upstream(config, target));
     }
+    if let Some(name) = losing_upgrade(config, explained) {
+        let hint = format!(
+            "{name} speaks HTTP/2 alone: the upgrade is left out, no WebSocket comes of this"
+        );
+        sheet.line("hint", &hint);
+    }
     if let Some(answer) = &outcome.answer {
         let mut lines = vec![format!("{} ({} bytes)", answer.status, answer.body.len())];
         lines.extend(answer.headers.iter().map(|(name, value)| format!("{name}: {value}")));
@@ -109,6 +115,21 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
     }
     others(config, explained, &mut sheet);
     sheet.0
+}
+
+/// The upstream that cannot be asked for the upgrade that the request asks for.
+fn losing_upgrade<'a>(config: &Config, explained: &'a Explanation) -> Option<&'a str> {
+    let head = String::from_utf8_lossy(explained.outcome.head.as_ref()?);
+    if !head.lines().any(|line| line.starts_with("upgrade: ")) {
+        return None;
+    }
+    let mut targets = explained.outcome.targets.iter().map(|target| target.upstream.as_str());
+    targets.find(|name| {
+        config.upstreams.get(*name).is_some_and(|upstream| {
+            let mut schemes = upstream.backends.iter().map(|backend| backend.scheme);
+            schemes.any(|scheme| upstream.protocol.is_http2_alone(scheme))
+        })
+    })
 }
 
 /// The knobs that hold for the first of the targets.

@@ -14,6 +14,7 @@ mod reach;
 mod ties;
 mod uncovered;
 mod unverified;
+mod upgrades;
 
 /// All lints. Where something about routes is wrong, nothing is concluded from what the others say.
 pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
@@ -25,6 +26,7 @@ pub(crate) fn run(cx: &Cx, root: &Section<'_>, all: &Everything) {
     unused(cx, all);
     care::run(cx, all);
     unverified::run(cx, all);
+    upgrades::run(cx, all);
     let sound: Vec<_> = all.routes.iter().filter(|written| !written.broken).collect();
     let sound: Vec<_> = sound.into_iter().enumerate().map(Candidate::new).collect();
     let unreachable = reach::run(cx, &sound);

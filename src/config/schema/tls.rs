@@ -137,6 +137,14 @@ pub enum Protocol {
     Http2,
 }
 
+impl Protocol {
+    /// Whether a backend with this scheme is spoken to in HTTP/2 or not at all: an upgrade, to WebSocket for one, cannot
+    /// be asked of it.
+    pub fn is_http2_alone(self, scheme: Scheme) -> bool {
+        self == Protocol::Http2 || scheme == Scheme::H2c
+    }
+}
+
 /// `upstream.tls`: of the backends that are spoken to through it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {

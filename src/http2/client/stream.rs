@@ -33,6 +33,8 @@ pub struct ClientStream {
 #[derive(Default)]
 struct Parts {
     to_head: bool,
+    /// The end of the request is held, whatever its length.
+    held: bool,
     sink: Option<Sink>,
     response: Option<ResponseFuture>,
     source: Option<Source>,
@@ -104,6 +106,32 @@ impl Channel for ClientStream {
         }
     }
 
+    fn has_more(&self) -> bool {
+        self.parts.borrow().source.as_ref().is_some_and(Source::has_more)
+    }
+
+    fn poll_tail(&self, cx: &mut Context<'_>, tail: &mut Vec<u8>) -> Poll<io::Result<()>> {
+        match &mut self.parts.borrow_mut().source {
+            Some(source) => source.poll_tail(cx, tail),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn hold_end(&self) {
+        let parts = &mut *self.parts.borrow_mut();
+        match &mut parts.sink {
+            Some(sink) => sink.hold_end(),
+            None => parts.held = true,
+        }
+    }
+
+    fn end_with(&self, tail: &[u8]) -> io::Result<()> {
+        match &mut self.parts.borrow_mut().sink {
+            Some(sink) => sink.end_with(tail),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
     fn backend(&self) -> Option<&dyn BackendChannel> {
         Some(self)
     }
@@ -118,7 +146,8 @@ impl BackendChannel for ClientStream {
     ) -> Result<(), Reason> {
         let scheme = if self.secure { Scheme::HTTPS } else { Scheme::HTTP };
         let request = heads::write_request(head, scheme, host)?;
-        let ends = matches!(framing, Framing::None | Framing::Length(0));
+        let held = self.parts.borrow().held;
+        let ends = matches!(framing, Framing::None | Framing::Length(0)) && !held;
         let sent = self.requests.borrow_mut().send_request(request, ends);
         // Whatever it is, nothing was sent.
         let (response, stream) =
@@ -128,7 +157,7 @@ impl BackendChannel for ClientStream {
             })?;
         let parts = &mut *self.parts.borrow_mut();
         parts.to_head = head.method() == b"HEAD";
-        (parts.response, parts.sink) = (Some(response), Some(Sink::new(stream, framing)));
+        (parts.response, parts.sink) = (Some(response), Some(Sink::new(stream, framing, held)));
         Ok(())
     }
 

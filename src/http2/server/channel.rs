@@ -24,6 +24,8 @@ pub struct ServerStream {
 #[derive(Default)]
 struct Sink {
     decoder: Decoder,
+    /// Something follows what the decoder takes for all.
+    held: bool,
     /// Data of a chunk that is followed by another in the same bytes.
     spill: Vec<u8>,
     trailers: Vec<u8>,
@@ -66,7 +68,7 @@ impl Sink {
                 (n, self.feed(&bytes[..n])?)
             }
         };
-        let is_last = self.decoder.is_done();
+        let is_last = self.decoder.is_done() && !self.held;
         let data = [&self.spill[..], &bytes[run]];
         let has_data = data.iter().any(|part| !part.is_empty());
         let has_trailers = is_last && !self.trailers.is_empty();
@@ -98,13 +100,7 @@ impl Channel for ServerStream {
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let (core, sink) = (&mut *lock(&self.connection), &mut *self.sink.borrow_mut());
-        let stream = core.streams.at(self.place);
-        match (stream.broken, stream.answer) {
-            (Some(_), _) => return Err(io::ErrorKind::ConnectionReset.into()),
-            (None, Answer::Owed) => return Err(io::ErrorKind::NotConnected.into()),
-            (None, Answer::Ended) => return Err(io::ErrorKind::BrokenPipe.into()),
-            (None, Answer::Begun) => {}
-        }
+        core.streams.at(self.place).may_be_written()?;
         let written = sink.write(core, self.place, bytes);
         // Not all that was granted may have been used.
         core.serve_line();
@@ -123,13 +119,7 @@ impl Channel for ServerStream {
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let core = &mut *lock(&self.connection);
-        let stream = core.streams.at(self.place);
-        match (stream.broken, stream.answer) {
-            (Some(_), _) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            (None, Answer::Owed) => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-            (None, Answer::Ended) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            (None, Answer::Begun) => {}
-        }
+        core.streams.at(self.place).may_be_written()?;
         if core.has_room(self.place) {
             return Poll::Ready(Ok(()));
         }
@@ -162,6 +152,42 @@ impl Channel for ServerStream {
         lock(&self.connection).give_up(self.place, Code::Cancel);
     }
 
+    fn has_more(&self) -> bool {
+        lock(&self.connection).streams.at(self.place).has_more()
+    }
+
+    fn poll_tail(&self, cx: &mut Context<'_>, tail: &mut Vec<u8>) -> Poll<io::Result<()>> {
+        let core = &mut *lock(&self.connection);
+        let stream = core.streams.at(self.place);
+        if stream.broken.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if !stream.remote_ended {
+            stream.wait(cx, wants::READ);
+            return Poll::Pending;
+        }
+        tail.append(&mut stream.tail);
+        Poll::Ready(Ok(()))
+    }
+
+    fn hold_end(&self) {
+        self.sink.borrow_mut().held = true;
+    }
+
+    fn end_with(&self, tail: &[u8]) -> io::Result<()> {
+        let (core, sink) = (&mut *lock(&self.connection), &mut *self.sink.borrow_mut());
+        core.streams.at(self.place).may_be_written()?;
+        sink.held = false;
+        if !tail.is_empty() {
+            sink.decoder = Decoder::new(Framing::Chunked);
+            sink.feed(tail)?;
+        }
+        if !core.send_trailers(self.place, &sink.trailers) {
+            core.send_data(self.place, [&[], &[]], true);
+        }
+        Ok(())
+    }
+
     fn client(&self) -> Option<&dyn ClientChannel> {
         Some(self)
     }
@@ -192,9 +218,10 @@ impl ClientChannel for ServerStream {
     }
 
     fn respond(&self, head: &ResponseHead, framing: Framing) -> Result<(), Reason> {
-        let ends = matches!(framing, Framing::None | Framing::Length(0));
+        let sink = &mut *self.sink.borrow_mut();
+        let ends = matches!(framing, Framing::None | Framing::Length(0)) && !sink.held;
         self.send_head(head, Answer::Begun, ends)?;
-        self.sink.borrow_mut().decoder = Decoder::new(framing);
+        sink.decoder = Decoder::new(framing);
         Ok(())
     }
 }

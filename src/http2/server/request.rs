@@ -87,6 +87,9 @@ impl<'a> Reader<'a> {
         if std::mem::replace(seen, true) || self.seen.fields {
             return self.malformed = true;
         }
+        if self.n_bytes > self.limits.header_bytes {
+            return self.pseudo_too_long(mark);
+        }
         match mark {
             Mark::Method => self.head.push_method(value),
             Mark::Authority if value.is_empty() => self.malformed = true,
@@ -100,6 +103,16 @@ impl<'a> Reader<'a> {
             }
             Mark::Path => self.head.push_target(value),
             _ => {}
+        }
+    }
+
+    /// It has no room in the head any more; what is answered needs none of it.
+    #[cold]
+    fn pseudo_too_long(&mut self, mark: Mark) {
+        let limit = if mark == Mark::Path { Reason::UriLimit } else { Reason::HeaderLimit };
+        self.refused.get_or_insert(limit);
+        if mark == Mark::Path {
+            self.head.push_target(b"/");
         }
     }
 
@@ -154,10 +167,12 @@ impl<'a> Reader<'a> {
     /// Counts a field; false where it is one too many or too long.
     fn has_room(&mut self) -> bool {
         self.n_fields += 1;
-        if self.n_fields > self.limits.headers || self.n_bytes > self.limits.header_bytes {
+        let fits = self.n_fields <= self.limits.headers && self.n_bytes <= self.limits.header_bytes;
+        if !fits {
+            // Whatever it is refused for already.
             self.refused.get_or_insert(Reason::HeaderLimit);
         }
-        self.refused != Some(Reason::HeaderLimit)
+        fits
     }
 
     fn see_length(&mut self, value: &[u8]) {

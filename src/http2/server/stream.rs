@@ -1,6 +1,7 @@
 //! What a connection knows of each of its streams (RFC 9113, section 5.1), and all of them together.
 
 use std::collections::VecDeque;
+use std::io;
 use std::task::{Context, Waker};
 
 use crate::hash::Map;
@@ -100,14 +101,15 @@ impl Stream {
     /// The client sends nothing more than `tail`, the last chunk with trailers.
     pub(super) fn end_with(&mut self, tail: Vec<u8>) {
         self.remote_ended = true;
-        if self.chunked {
-            self.tail = tail;
-        }
+        self.tail = tail;
         self.wake(wants::READ);
     }
 
-    /// Reads what stands behind the data, without more than fits.
+    /// Reads what stands behind the data, without more than fits. Behind a known length it does not stand there.
     pub(super) fn read_tail(&mut self, buffer: &mut [u8]) -> usize {
+        if !self.chunked {
+            return 0;
+        }
         let rest = &self.tail[self.n_tail_read..];
         let n = rest.len().min(buffer.len());
         buffer[..n].copy_from_slice(&rest[..n]);
@@ -124,6 +126,21 @@ impl Stream {
         } else if self.n_read > self.data.len() / 2 {
             self.data.drain(..self.n_read);
             self.n_read = 0;
+        }
+    }
+
+    /// Whether something may still come behind a body of known length.
+    pub(super) fn has_more(&self) -> bool {
+        !self.chunked && (!self.remote_ended || !self.tail.is_empty())
+    }
+
+    /// Whether a body may be written: the answer's head was sent, and its end was not.
+    pub(super) fn may_be_written(&self) -> io::Result<()> {
+        match (self.broken, self.answer) {
+            (Some(_), _) => Err(io::ErrorKind::ConnectionReset.into()),
+            (None, Answer::Owed) => Err(io::ErrorKind::NotConnected.into()),
+            (None, Answer::Ended) => Err(io::ErrorKind::BrokenPipe.into()),
+            (None, Answer::Begun) => Ok(()),
         }
     }
 

@@ -94,6 +94,24 @@ impl Rig {
     }
 }
 
+/// What comes of a head with these fields, and how much of it is kept.
+fn reads(fields: &[(&str, &str)]) -> (Result<crate::http1::RequestFacts, Reason>, usize) {
+    let (mut encoder, mut block, mut cookies) = (Encoder::default(), Vec::new(), Vec::new());
+    for (name, value) in fields {
+        encoder.field(name.as_bytes(), value.as_bytes(), &mut block);
+    }
+    let mut head = RequestHead::default();
+    let mut reader = super::request::Reader::new(&mut head, &HEAD_LIMITS, &mut cookies);
+    let mut decoder = crate::http2::hpack::Decoder::new(4096, super::fields::judge);
+    let decoded = decoder.decode(&block, |field| {
+        reader.see(&field);
+        true
+    });
+    decoded.expect("a good block");
+    let facts = reader.finish(true).expect("a head that is no error of the stream");
+    (facts, head.fields.bytes().len())
+}
+
 fn head(status: u16) -> ResponseHead {
     let mut head = ResponseHead::default();
     head.start(b"", Version::Http11, status, 0..0);
@@ -326,4 +344,41 @@ fn whoever_waits_is_woken_once() {
     assert!(stream.is_waited_for(wants::GONE) && !stream.is_waited_for(wants::READ));
     drop(core);
     assert_eq!(frame::number(&[0x80, 0, 0, 1]), Some(1));
+}
+
+#[test]
+fn whatever_a_head_is_refused_for_first_no_more_of_it_is_kept_than_its_limit() {
+    let long = "x".repeat(1500);
+    let huge = "x".repeat(100_000);
+    let (path, huge_path) = (format!("/{long}"), format!("/{huge}"));
+    let pseudo = |method, authority, path| {
+        [(":method", method), (":scheme", "http"), (":authority", authority), (":path", path)]
+    };
+    // As if each of its lines were one of HTTP/1.1, and what cookies are joined in.
+    let kept_max = HEAD_LIMITS.header_bytes + HEAD_LIMITS.headers * 4;
+    let many = |field: (&'static str, &'static str)| vec![field; 20_000];
+    for (first, more, reason) in [
+        (pseudo("GET", "a", "/"), many(("x", "y")), Reason::HeaderLimit),
+        (pseudo("GET", "a", &path), many(("x", "y")), Reason::UriLimit),
+        (pseudo("GET", "a", &path), many(("cookie", "y")), Reason::UriLimit),
+        (pseudo("GET", "a", &path), vec![("x", &huge[..])], Reason::UriLimit),
+        (pseudo("GET", "a", &huge_path), vec![], Reason::UriLimit),
+        (pseudo("GET", &huge, "/"), vec![], Reason::HeaderLimit),
+        (pseudo(&huge, "a", "/"), vec![], Reason::HeaderLimit),
+        (pseudo(&huge, &huge, &huge_path), many(("x", "y")), Reason::HeaderLimit),
+        (
+            pseudo("GET", "a", "/"),
+            [vec![("host", "b")], many(("x", "y"))].concat(),
+            Reason::BadRequest,
+        ),
+    ] {
+        let (facts, n_kept) = reads(&[&first[..], &more].concat());
+        assert_eq!(facts.err(), Some(reason));
+        assert!(n_kept <= kept_max, "{n_kept} bytes of {kept_max}");
+    }
+    // At the bound, and one beyond.
+    let at = HEAD_LIMITS.headers;
+    let line = |n| [&pseudo("GET", "a", "/")[..], &vec![("x", "y"); n]].concat();
+    assert!(reads(&line(at)).0.is_ok());
+    assert_eq!(reads(&line(at + 1)).0.err(), Some(Reason::HeaderLimit));
 }

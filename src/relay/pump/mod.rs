@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use feed::{Capture, Through};
 use replay::Replay;
+use trailers::Trailers;
 
 use super::{BUFFER_BYTES, Buffer, Buffers, Pipe, Pipes};
 use crate::http1::Decoder;
@@ -14,6 +15,7 @@ use crate::net::Stream;
 mod bulk;
 mod feed;
 mod replay;
+mod trailers;
 
 /// Up to this size a run is copied behind the head that is written with it.
 const JOINED_BYTES_MAX: usize = 4 * 1024;
@@ -103,6 +105,7 @@ pub struct Pump {
     /// Boxed: few bodies go through anything, and it is looked at with every read.
     through: Option<Box<Through>>,
     capture: Capture,
+    trailers: Trailers,
 }
 
 impl Pump {
@@ -135,6 +138,7 @@ impl Pump {
         self.data_bytes = 0;
         (self.through, self.capture) = (None, Capture::Off);
         self.replay.give_up();
+        self.trailers.forget();
         if self.surplus.capacity() > 0 {
             self.surplus = Vec::new();
         }
@@ -202,7 +206,10 @@ impl Pump {
         for _ in 0..ROUNDS_MAX {
             ready!(self.poll_flush(cx, sink, resources))?;
             if self.decoder.is_done() {
-                return Poll::Ready(Ok(()));
+                return match self.trailers {
+                    Trailers::None => Poll::Ready(Ok(())),
+                    _ => self.poll_trailers(cx, source, sink),
+                };
             }
             // The buffer is not kept while the rest of a body is waited for; one that has not begun needs none,
             // and its head can be sent again until it begins.
@@ -213,7 +220,7 @@ impl Pump {
             }
             self.waiting = Waiting::Source;
             match self.splice_bytes(source, sink, resources) {
-                0 => ready!(self.poll_fill(cx, source, resources))?,
+                0 => ready!(self.poll_fill(cx, source, sink, resources))?,
                 n => ready!(self.poll_fill_pipe(cx, source, n, resources))?,
             }
         }
@@ -294,6 +301,7 @@ impl Pump {
         &mut self,
         cx: &mut Context<'_>,
         source: &Stream,
+        sink: &Stream,
         resources: Resources<'_>,
     ) -> Poll<Result<(), PumpError>> {
         let mut buffer = resources.buffers.take();
@@ -303,6 +311,9 @@ impl Pump {
                 self.bulk = n == BUFFER_BYTES;
                 let fed = self.feed(&buffer, 0..n);
                 self.append_to_kept(&buffer);
+                if self.decoder.is_done() {
+                    self.look_behind(source, sink);
+                }
                 fed
             }
             Poll::Ready(Err(error)) => Err(PumpError::Source(error)),
