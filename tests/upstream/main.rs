@@ -7,6 +7,7 @@ mod support;
 
 mod certificates;
 mod h2_peer;
+mod hostile;
 mod http2;
 mod peers;
 mod raw;
