@@ -15,7 +15,7 @@ use crate::net::Stream;
 
 /// What is read in one turn: h2 reads for as long as there is something, and whoever sends without a pause would have
 /// the worker for itself.
-pub(super) const TURN_BYTES_MAX: usize = 256 * 1024;
+pub(super) const TURN_BYTES_MAX: usize = 128 * 1024;
 
 /// A stream that counts what is read of it.
 #[derive(Debug)]
@@ -96,5 +96,50 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.stream.shutdown_write())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_of_reading_ends_however_much_there_is() {
+        const ALL: usize = 3 * TURN_BYTES_MAX;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        // All of it is in the kernel before anything is read.
+        let mut far = std::net::TcpStream::connect(address).expect("connected");
+        far.write_all(&[1; ALL]).expect("the kernel has room");
+        let (near, _): (TcpStream, _) = listener.accept().await.expect("a connection");
+        let (n_read, mut io) = Io::new(near.into());
+        let (mut n_all, mut n_max) = (0, 0);
+        while n_all < ALL {
+            let n_turn = poll_fn(|cx| {
+                let before = n_all;
+                let mut space = [0; 16 * 1024];
+                let mut buffer = ReadBuf::new(&mut space);
+                while let Poll::Ready(read) = Pin::new(&mut io).poll_read(cx, &mut buffer) {
+                    read.expect("it is read");
+                    n_all += buffer.filled().len();
+                    buffer.clear();
+                    if n_all == ALL {
+                        break;
+                    }
+                }
+                n_read.store(0, Relaxed);
+                match n_all - before {
+                    0 => Poll::Pending,
+                    n => Poll::Ready(n),
+                }
+            });
+            n_max = n_max.max(n_turn.await);
+        }
+        assert!(n_max < TURN_BYTES_MAX + 16 * 1024, "{n_max} bytes in one turn");
     }
 }

@@ -12,6 +12,7 @@ mod http2;
 mod peers;
 mod raw;
 mod relay;
+mod stalls;
 mod tls;
 mod trailers;
 
