@@ -105,6 +105,8 @@ reasons! {
     ClientStalled => "client_stalled", Client;
     /// The tunnel was silent for too long; both ends were closed.
     TunnelIdle => "tunnel_idle", Proxy;
+    /// The process ended before the exchange did.
+    Shutdown => "shutdown", Proxy;
     /// A fault of ours.
     Internal => "internal", Proxy;
 }

@@ -5,6 +5,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use support::frames::{self, Framed};
 use support::{Origin, Proxy, Service, Setup, Wire, eventually, refused_address};
 
 /// A proxy that logs to a file, and the file.
@@ -160,6 +161,88 @@ fn a_tunnel_is_told_at_its_end_with_its_bytes() {
         (&line["status"], &line["bytes_in"], &line["bytes_out"]),
         (&101.into(), &3.into(), &5.into()),
         "{line}"
+    );
+}
+
+/// A daemon that gives exchanges no time when it stops.
+fn ending(backend: std::net::SocketAddr, log: &Path, format: &str) -> Proxy {
+    let more = format!("[log.access]\nto = \"{}\"\nformat = \"{format}\"\n", log.display());
+    let setup =
+        Setup { workers: 4, more: &more, listener: "http = { h2c = true }", ..Setup::default() };
+    let text = setup.text(&[backend]);
+    Proxy::from_text(&text.replace("shutdown_grace = \"2s\"", "shutdown_grace = \"10ms\""))
+}
+
+#[test]
+fn what_is_cut_at_the_end_of_the_grace_is_told_with_what_there_was_of_it() {
+    let origin = Origin::bind();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("access.log");
+    let proxy = ending(origin.address(), &path, "json");
+    let mut waiting = proxy.connect();
+    waiting.send("GET /waiting HTTP/1.1\r\nHost: test\r\n\r\n");
+    let mut asked = origin.accept();
+    asked.head();
+    let mut reading = proxy.connect();
+    reading.send("GET /reading HTTP/1.1\r\nHost: test\r\n\r\n");
+    let mut answering = origin.accept();
+    answering.head();
+    answering.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    reading.until(b"half");
+    let mut sending = proxy.connect();
+    sending.send("POST /sending HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhal");
+    let mut taking = origin.accept();
+    taking.head();
+    taking.until(b"hal");
+    let mut chatting = proxy.connect();
+    chatting.send(
+        "GET /tunnel HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    let mut upgraded = origin.accept();
+    upgraded.head();
+    upgraded.send(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    chatting.head();
+    chatting.send("abc");
+    upgraded.exactly(3);
+    upgraded.send("de");
+    chatting.exactly(2);
+    let mut framed = Framed::connect(proxy.address());
+    framed.send(frames::get(1, "/h2-waiting"));
+    let mut h2_asked = origin.accept();
+    h2_asked.head();
+    framed.send(frames::get(3, "/h2-reading"));
+    let mut h2_answering = origin.accept();
+    h2_answering.head();
+    h2_answering.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\npart");
+    framed.until("a part of the body", |it| it.seen(3).text() == "part");
+    // Nothing is under way here, and nothing is to be told.
+    let _idle = proxy.connect();
+    proxy.stop();
+    let mut all = objects(&path, 6);
+    all.sort_by_key(|line| line["path"].to_string());
+    let told: Vec<_> = all
+        .iter()
+        .map(|line| {
+            assert_eq!(line["reason"], "shutdown", "{line}");
+            assert_eq!(line["backend"], origin.address().to_string(), "{line}");
+            let n = |key: &str| line[key].as_u64().unwrap_or_default();
+            let target = line["path"].as_str().unwrap_or_default();
+            (target, n("status"), n("bytes_in"), n("bytes_out"))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("/h2-reading", 200, 0, 4),
+            ("/h2-waiting", 0, 0, 0),
+            ("/reading", 200, 0, 4),
+            ("/sending", 0, 3, 0),
+            ("/tunnel", 101, 3, 2),
+            ("/waiting", 0, 0, 0),
+        ],
+        "{all:#?}"
     );
 }
 

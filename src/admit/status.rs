@@ -32,6 +32,7 @@ pub fn status(reason: Reason) -> Option<u16> {
         | Reason::ClientGone
         | Reason::ClientStalled
         | Reason::H2Flood
-        | Reason::TunnelIdle => return None,
+        | Reason::TunnelIdle
+        | Reason::Shutdown => return None,
     })
 }

@@ -26,14 +26,20 @@ const FILTERS_WAIT_MAX: Duration =
     if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(30) };
 
 impl Connection {
-    pub(super) async fn exchange(
-        &mut self,
-        exchange: &mut Exchange,
+    /// Serves the request whose head is in `exchange`, and what came behind it in the `range` of `buffer`.
+    pub(super) fn exchange<'a>(
+        &'a mut self,
+        exchange: &'a mut Exchange,
         buffer: Buffer,
         range: Range<usize>,
-    ) -> After {
+    ) -> impl Future<Output = After> + 'a {
+        // Not an async function: room for the arguments would be kept for as long as the connection lives.
+        let began = self.begin(exchange, buffer, range);
+        self.go_on(exchange, began)
+    }
+
+    async fn go_on(&mut self, exchange: &mut Exchange, mut began: Result<(), Reason>) -> After {
         // What few exchanges need is boxed, so that idle connections do not keep room for it.
-        let mut began = self.begin(exchange, buffer, range);
         if exchange.detour.is_some() {
             match Box::pin(self.detour(exchange)).await {
                 Ok(Some(after)) => return after,

@@ -6,12 +6,14 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use tokio::task::coop;
 
+use super::cut::{self, unless_cut};
 use super::exchange::Exchange;
 use super::handshake::{self, Spoken};
 use super::hold::Hold;
@@ -211,20 +213,25 @@ impl Connection {
             .pin(self.worker())
             .and_then(|(pin, listener)| pin.listeners[listener].1.timeouts.header);
         self.deadline = header.map(|header| Instant::now() + header);
+        let worker = Rc::clone(self.worker());
         loop {
-            let (mut exchange, after) = match poll_fn(|cx| self.poll_head(cx)).await {
+            let (mut exchange, served) = match poll_fn(|cx| self.poll_head(cx)).await {
                 Head::Closed => return,
                 Head::Http2(before) => return Box::pin(self.run_http2(before)).await,
                 Head::Refused(mut exchange, reason) => {
                     self.identify_refused(&mut exchange);
-                    let after = self.answer(&mut exchange, reason).await;
-                    (exchange, after)
+                    let served =
+                        unless_cut(&worker, pin!(self.answer(&mut exchange, reason))).await;
+                    (exchange, served)
                 }
                 Head::Request(mut exchange, buffer, range) => {
-                    let after = self.exchange(&mut exchange, buffer, range).await;
-                    (exchange, after)
+                    let served =
+                        unless_cut(&worker, pin!(self.exchange(&mut exchange, buffer, range)))
+                            .await;
+                    (exchange, served)
                 }
             };
+            let after = served.unwrap_or_else(|| cut::note(&mut exchange));
             let ended = self.finish(&mut exchange);
             let keepalive = exchange
                 .hold

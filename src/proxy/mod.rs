@@ -19,6 +19,7 @@
 //!         deliver      body to the client, connection back to the pool   | cut
 //!         tunnel       after a 101: bytes both ways
 //!         answer       without a backend: a reason, in respond, becomes a status
+//!         cut          the process ends in the middle of it
 //!         finish       counters, access log
 //! ```
 
@@ -29,6 +30,7 @@ mod await_head;
 mod begin;
 mod connect;
 mod connection;
+mod cut;
 mod deliver;
 mod exchange;
 mod expiry;

@@ -1,5 +1,6 @@
 //! A request that waits on a backend found stalled is raced: the try is parked, another begins elsewhere, and
 //! whoever comes to a final response head first wins. The loser's connection is closed, and nothing is said of it.
+//! If the other backend turns out stalled as well, its try takes the parked one's place, and the race goes on elsewhere.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -74,10 +75,12 @@ pub(super) fn winner(
 #[cold]
 pub(super) fn may_begin(worker: &Worker, exchange: &mut Exchange, permit: &Permit) -> bool {
     let wait = &exchange.wait;
+    // The one that is parked is let go for another, unless it has begun to answer.
+    let has_room = exchange.parked.as_ref().is_none_or(|parked| parked.inbox.is_empty());
     let waits_for_nothing_but_the_head = wait.upload_over
         && !wait.upload_broken
         && !wait.expecting
-        && exchange.parked.is_none()
+        && has_room
         && exchange.inbox.is_empty();
     if !waits_for_nothing_but_the_head || wait.race_refused {
         return false;

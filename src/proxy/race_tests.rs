@@ -13,38 +13,48 @@ use crate::proxy::stage::Stage;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// One worker in front of a backend that will be found stalled, and another.
+/// One worker in front of a backend that will be found stalled, and others.
 struct Track {
     stage: Stage,
     hung: TcpListener,
     other: TcpListener,
+    third: Option<TcpListener>,
 }
 
 impl Track {
-    async fn new(upstream: &str) -> Track {
-        let bind = || TcpListener::bind("127.0.0.1:0");
-        let (hung, other) = (bind().await.expect("bound"), bind().await.expect("bound"));
-        let address = |listener: &TcpListener| listener.local_addr().expect("an address");
-        let rest = format!(
-            "[upstream.u]\nbalance = \"first\"\nbackends = [\"{}\", \"{}\"]\n{upstream}\n",
-            address(&hung),
-            address(&other)
-        );
+    fn new(upstream: &str) -> Track {
+        Track::on(upstream, None)
+    }
+
+    fn of_three(upstream: &str) -> Track {
+        Track::on(upstream, Some(bound()))
+    }
+
+    fn on(upstream: &str, third: Option<TcpListener>) -> Track {
+        let (hung, other) = (bound(), bound());
+        let address = |it: &TcpListener| it.local_addr().expect("an address").to_string();
+        let backends: Vec<_> = [&hung, &other].into_iter().chain(&third).map(address).collect();
+        let rest =
+            format!("[upstream.u]\nbalance = \"first\"\nbackends = {backends:?}\n{upstream}\n");
         let stage = Stage::with_route("upstream = \"u\"", &rest, Arc::new([]));
-        Track { stage, hung, other }
+        Track { stage, hung, other, third }
     }
 
     /// A client's request at the first backend, which is then found stalled.
     async fn sent(&self, client: &mut UnixStream, request: &str) -> TcpStream {
         client.write_all(request.as_bytes()).await.expect("open");
         let at_hung = accept(&self.hung).await;
+        self.finds_stalled(0);
+        at_hung
+    }
+
+    fn finds_stalled(&self, which: usize) {
         let snapshot = self.stage.current.load_full();
         let upstream = &snapshot.upstreams[0];
-        let backend = &upstream.members[0].backend;
+        let backend = &upstream.members[which].backend;
         backend.found_stalled(&upstream.care);
         assert!(backend.is_stalled());
         self.stage.worker.wake_all();
-        at_hung
     }
 
     /// Runs `script` with a client while its connection is served; then everything is over.
@@ -64,6 +74,12 @@ impl Track {
     fn races(&self) -> u64 {
         self.stage.metrics.sum(|worker| &worker.races)
     }
+}
+
+fn bound() -> TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    listener.set_nonblocking(true).expect("a socket");
+    TcpListener::from_std(listener).expect("a runtime")
 }
 
 /// The next connection, with a request on it.
@@ -111,7 +127,7 @@ fn reset(stream: TcpStream) {
 
 #[tokio::test]
 async fn the_second_try_wins_and_the_first_is_closed() {
-    let track = Track::new("").await;
+    let track = Track::new("");
     track
         .run(async |track, client| {
             let mut first = track.sent(client, GET).await;
@@ -131,7 +147,7 @@ async fn the_second_try_wins_and_the_first_is_closed() {
 
 #[tokio::test]
 async fn the_first_try_wins_after_all_and_the_second_is_closed() {
-    let track = Track::new("").await;
+    let track = Track::new("");
     track
         .run(async |track, client| {
             let mut first = track.sent(client, GET).await;
@@ -166,8 +182,49 @@ async fn accept_or_same(track: &Track, open: TcpStream) -> TcpStream {
 }
 
 #[tokio::test]
+async fn where_the_second_is_found_stalled_too_a_third_is_asked_and_two_are_waited_for() {
+    for answers in [1, 2] {
+        let track = Track::of_three("");
+        track
+            .run(async |track, client| {
+                let mut first = track.sent(client, GET).await;
+                let mut second = accept(&track.other).await;
+                track.finds_stalled(1);
+                let mut third = accept(track.third.as_ref().expect("three")).await;
+                assert!(is_closed(&mut first).await);
+                let of_both = [&mut second, &mut third];
+                answer(of_both[answers - 1], &answers.to_string()).await;
+                assert_eq!(body(client).await.to_string(), answers.to_string());
+                assert_eq!(track.races(), 2);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_begun_to_answer_is_not_let_go_for_a_third() {
+    let track = Track::of_three("");
+    track
+        .run(async |track, client| {
+            let mut first = track.sent(client, GET).await;
+            let mut second = accept(&track.other).await;
+            first.write_all(b"HTTP/1.1 200 OK\r\nContent-").await.expect("open");
+            // The part is read before the rest is looked at.
+            track.stage.worker.wake_all();
+            tokio::task::yield_now().await;
+            track.finds_stalled(1);
+            tokio::task::yield_now().await;
+            first.write_all(b"Length: 1\r\n\r\n1").await.expect("open");
+            assert_eq!(body(client).await, '1');
+            assert!(is_closed(&mut second).await);
+            assert_eq!(track.races(), 1);
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn when_all_others_failed_the_first_is_waited_for() {
-    let track = Track::new("retry = { backoff = { base = \"0ms\" } }").await;
+    let track = Track::new("retry = { backoff = { base = \"0ms\" } }");
     track
         .run(async |track, client| {
             let mut first = track.sent(client, GET).await;
@@ -181,8 +238,7 @@ async fn when_all_others_failed_the_first_is_waited_for() {
 
 #[tokio::test]
 async fn an_answer_in_the_pause_is_taken() {
-    let track =
-        Track::new("retry = { backoff = { base = \"60s\", max = \"60s\" }, attempts = 5 }").await;
+    let track = Track::new("retry = { backoff = { base = \"60s\", max = \"60s\" }, attempts = 5 }");
     track
         .run(async |track, client| {
             let mut first = track.sent(client, GET).await;
@@ -195,7 +251,7 @@ async fn an_answer_in_the_pause_is_taken() {
 
 #[tokio::test]
 async fn the_first_try_that_fails_leaves_the_second_alone() {
-    let track = Track::new("").await;
+    let track = Track::new("");
     track
         .run(async |track, client| {
             let first = track.sent(client, GET).await;
@@ -218,7 +274,7 @@ async fn what_must_not_be_sent_twice_and_what_nobody_pays_for_is_not_raced() {
         (GET, "retry = { on = [\"connect\"] }"),
         (GET, "budget = { ratio = 0.0, min_per_second = 0 }"),
     ] {
-        let track = Track::new(upstream).await;
+        let track = Track::new(upstream);
         track
             .run(async |track, client| {
                 let mut first = track.sent(client, request).await;
@@ -234,7 +290,7 @@ async fn what_must_not_be_sent_twice_and_what_nobody_pays_for_is_not_raced() {
 #[tokio::test]
 async fn a_stall_that_ends_in_nothing_is_called_so() {
     let upstream = "retry = { attempts = 0 }\ntimeouts = { first_byte = \"50ms\" }";
-    let track = Track::new(upstream).await;
+    let track = Track::new(upstream);
     track
         .run(async |track, client| {
             let _first = track.sent(client, GET).await;

@@ -4,10 +4,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::connection::{Client, Connection, Registration};
+use super::cut::{self, unless_cut};
 use super::exchange::Exchange;
 use super::http2::OpenStream;
 use super::timer::Timer;
@@ -119,7 +121,8 @@ pub(super) fn serve(worker: &Rc<Worker>, job: Job) {
 /// Serves `job`, then others for as long as there are any. Dropping the future resets the stream.
 async fn run(worker: Rc<Worker>, job: Job) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let mut of_task = (Registration::of_streams(worker, waker.clone()), Timer::default());
+    let mut of_task =
+        (Registration::of_streams(Rc::clone(&worker), waker.clone()), Timer::default());
     let berth = Rc::new(Berth { job: RefCell::new(Some(job)), waker, dismissed: Cell::new(false) });
     while let Some(job) = poll_fn(|cx| berth.poll_job(cx)).await {
         let Job { client, mut exchange, refused, open } = job;
@@ -133,13 +136,19 @@ async fn run(worker: Rc<Worker>, job: Job) {
             continue;
         }
         let mut connection = Connection::for_stream(of_task.0, of_task.1, client);
-        match refused {
-            None => connection.exchange(&mut exchange, Buffer::default(), 0..0).await,
+        let served = match refused {
+            None => {
+                let serving = pin!(connection.exchange(&mut exchange, Buffer::default(), 0..0));
+                unless_cut(&worker, serving).await
+            }
             Some(reason) => {
                 connection.identify_refused(&mut exchange);
-                connection.answer(&mut exchange, reason).await
+                unless_cut(&worker, pin!(connection.answer(&mut exchange, reason))).await
             }
         };
+        if served.is_none() {
+            cut::note(&mut exchange);
+        }
         connection.finish(&mut exchange);
         connection.worker().put_exchange(exchange);
         of_task = connection.end_stream();

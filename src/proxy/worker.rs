@@ -60,6 +60,8 @@ pub struct Worker {
     /// Tasks that serve streams and wait for the next one.
     pub(super) berths: Berths,
     draining: Cell<bool>,
+    /// The process ends now.
+    cut: Cell<bool>,
     in_service: RefCell<InService>,
 }
 
@@ -124,6 +126,7 @@ impl Worker {
             wakers: RefCell::default(),
             berths: Berths::default(),
             draining: Cell::new(false),
+            cut: Cell::new(false),
             in_service: RefCell::default(),
         })
     }
@@ -168,6 +171,18 @@ impl Worker {
     /// Whether a graceful stop has begun.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Ends every exchange where it is: each is counted and logged when its task has had its next turn.
+    pub fn cut(&self) {
+        self.cut.set(true);
+        self.wake_all();
+    }
+
+    /// Whether the process ends now.
+    #[inline]
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get()
     }
 
     /// The present snapshot.

@@ -114,7 +114,12 @@ impl Desk {
                     drop(done);
                 }
                 Order::WakeAll => self.worker.wake_all(),
-                Order::Stop => return,
+                Order::Stop => {
+                    self.worker.cut();
+                    // Its turn comes when every task that was woken has had one.
+                    let _ = task::spawn_local(async {}).await;
+                    return;
+                }
             }
         }
     }

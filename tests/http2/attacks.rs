@@ -1,7 +1,7 @@
 //! Hostile clients, each with the bound that holds against it: requests that reach a backend, or that the connection
 //! ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay::error::Reason;
 
@@ -116,31 +116,39 @@ fn rapid_reset_at_leisure_reaches_a_backend_only_so_often() {
     let origin = Origin::bind();
     let proxy = proxy(Setup::default(), &[origin.address()]);
     let mut client = Framed::connect(proxy.address());
+    let began = Instant::now();
     let mut n_reached = 0;
-    for n in 0..2000 {
-        if !client.try_send(&get(2 * n + 1, "/rapid")) {
+    'rounds: for round in 0..500 {
+        let streams = [1, 3, 5, 7].map(|n| 8 * round + n);
+        if !streams.iter().all(|stream| client.try_send(&get(*stream, "/rapid"))) {
             break;
         }
         // Each one gets as far as it can.
-        let mut backend = loop {
+        let mut backends = Vec::new();
+        while backends.len() < streams.len() {
             match origin.try_accept() {
-                Some(backend) => break Some(backend),
+                Some(backend) => backends.push(backend),
                 None if client.wire.has_news_within(Duration::from_millis(1)) && !client.read() => {
-                    break None;
+                    break 'rounds;
                 }
                 None => {}
             }
-        };
-        let Some(backend) = &mut backend else { break };
-        n_reached += 1;
-        backend.head();
-        if !client.try_send(&reset(2 * n + 1, 8)) {
+        }
+        n_reached += backends.len();
+        for backend in &mut backends {
+            backend.head();
+        }
+        if !streams.iter().all(|stream| client.try_send(&reset(*stream, 8))) {
             break;
         }
-        backend.closed();
+        for backend in &mut backends {
+            backend.closed();
+        }
     }
     assert_eq!(client.goaway(), "ENHANCE_YOUR_CALM");
-    assert!((200..=600).contains(&n_reached), "{n_reached} requests reached it");
+    // Some are free, and a few more come with time.
+    let n_max = 260 + 25 * (began.elapsed().as_secs() as usize + 1);
+    assert!((200..=n_max).contains(&n_reached), "{n_reached} of {n_max} requests reached it");
     eventually("none in flight", || proxy.upstream().members[0].backend.in_flight() == 0);
 }
 

@@ -24,9 +24,7 @@ fn an_upstream_that_is_slow_as_a_whole_is_not_stalled() {
     let crowd = Crowd::of_gets(proxy.address());
     crowd.goes_on_for(WHILE / 2);
     // From one moment to the next, as when their database is.
-    for backend in &backends {
-        backend.feels(Mood::Late(Duration::from_millis(700)));
-    }
+    Moody::all_feel(&backends, Mood::Late(Duration::from_millis(700)));
     crowd.goes_on_for(WHILE / 2);
     crowd.finish().all_well();
     nobody_was_suspected(&proxy, &backends);
@@ -38,14 +36,10 @@ fn an_upstream_that_hangs_as_a_whole_is_not_stalled() {
     let proxy = before_three(&backends, "");
     let crowd = Crowd::of_gets(proxy.address());
     crowd.goes_on_for(WHILE / 2);
-    for backend in &backends {
-        backend.feels(Mood::Late(Duration::from_millis(3000)));
-    }
+    Moody::all_feel(&backends, Mood::Late(Duration::from_millis(3000)));
     // One answer to everybody.
     crowd.goes_on_for(2 * Crowd::SIZE);
-    for backend in &backends {
-        backend.feels(Mood::Well);
-    }
+    Moody::all_feel(&backends, Mood::Well);
     crowd.goes_on_for(WHILE / 2);
     crowd.finish().all_well();
     nobody_was_suspected(&proxy, &backends);

@@ -92,6 +92,12 @@ impl Moody {
         *lock(&self.shared.mood) = mood;
     }
 
+    /// The same for several from the same moment on: none is seen to differ from the others meanwhile.
+    pub fn all_feel(backends: &[Moody], mood: Mood) {
+        let mut moods: Vec<_> = backends.iter().map(|backend| lock(&backend.shared.mood)).collect();
+        moods.iter_mut().for_each(|held| **held = mood);
+    }
+
     /// Refuses connections and ends those that are open.
     pub fn die(&mut self, death: Death) {
         let Some(acceptor) = self.acceptor.take() else { return };
