@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::frame::{Frame, HEAD_BYTES, kind};
+use super::frame::{Frame, HEAD_BYTES, PAYLOAD_BYTES_MAX, kind};
 
 /// The most tokens there are, and how many there are in the beginning.
 const TOKENS_MAX: i64 = 2_000;
@@ -108,7 +108,8 @@ fn costs(frame: &Frame) -> i64 {
         kind::SETTINGS if !frame.is_ack() => SETTINGS_COST,
         kind::PING => PING_COSTS,
         kind::HEADERS | kind::CONTINUATION => 1,
-        _ => 1 + (frame.len / UNKNOWN_BYTES_PER_TOKEN) as i64,
+        // Longer ones than allowed are h2's to refuse.
+        _ => 1 + (frame.len.min(PAYLOAD_BYTES_MAX) / UNKNOWN_BYTES_PER_TOKEN) as i64,
     }
 }
 
