@@ -25,7 +25,7 @@
 //!                           never imports proxy
 //! 4 compiled      snapshot  Config + resolved names + registry → Snapshot; live state adopted by identity
 //!                 admit     a request's way up to the search for a backend, sans I/O: also for tests and explain
-//! 3 bytes         probe     asking a backend how it is, one file a kind
+//! 3 bytes         probe     asking a backend how it is, a file for each kind of asking
 //!                 pool      idle connections to backends, and shared ones that speak HTTP/2
 //!                 relay     pumps: bodies and tunnels from socket to socket, by copy or splice
 //!                 http2     streams of HTTP/2 behind the heads and byte streams of HTTP/1: our codec to clients, h2 to backends
@@ -86,7 +86,7 @@
 //! | counters | each worker, one writer, summed on read | yes |
 //! | listening sockets | each worker; the wanted set in the controller | yes, by address |
 //! | writer threads of logs | registry, by target | yes |
-//! | certificates | `tls::Server` of each listener, refreshed by the controller when their files change | where nothing differs |
+//! | certificates | `tls::Server` of each listener, refreshed by the controller when their files change; an upstream is built anew with its own | where nothing differs |
 //! | keys of session tickets | registry, by client authentication and certificates | yes |
 #![forbid(unsafe_code)]
 

@@ -116,7 +116,7 @@ struct RunArguments {
     /// Without a file: an address to listen on, or unix:PATH (repeatable)
     #[arg(long, value_name = "ADDR", requires = "to")]
     listen: Vec<String>,
-    /// Without a file: a backend's address, or unix:PATH (repeatable)
+    /// Without a file: a backend's address, also after https:// or h2c://, or unix:PATH (repeatable)
     #[arg(long, value_name = "ADDR", requires = "listen")]
     to: Vec<String>,
 }
@@ -139,7 +139,7 @@ struct ExplainArguments {
     /// The method, as in GET
     #[arg(value_name = "METHOD")]
     method: String,
-    /// What is asked for: http://host[:port]/path
+    /// What is asked for: http://host[:port]/path, or https://
     #[arg(value_name = "URL")]
     url: String,
     /// A header of the request, as in 'x-version: v2' (repeatable)
@@ -265,6 +265,7 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   forebay explain forebay.toml GET http://shop.example/api/cart
   forebay explain forebay.toml POST http://shop.example:8080/api -H 'x-version: v2' --from 203.0.113.7
+  forebay explain forebay.toml GET https://shop.example/   which certificate is shown, too
   forebay explain forebay.toml GET http://shop.example/ --json | jq .route
 
 Nothing is sent: the file is compiled and the request runs through the same code as under `forebay run`.";

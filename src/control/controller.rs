@@ -81,7 +81,7 @@ impl Controller {
                 Event::Reload(request) => refuse_while_stopping(request),
                 Event::Prepared(result) => self.prepared(*result).await,
                 Event::CertificatesChanged => self.read_certificates(),
-                Event::CertificatesRead(readings) => self.certificates_read(*readings),
+                Event::CertificatesRead(readings) => self.certificates_read(*readings).await,
                 Event::Resolved(name, answer) => {
                     if self.resolver.answer(&name, answer, Instant::now()) {
                         self.changed.insert(name);
@@ -142,6 +142,13 @@ impl Controller {
     pub(super) async fn order(&self, worker: usize, order: Order) {
         if self.fleet.mailbox(worker).send(order).await.is_err() {
             tracing::error!(worker, "a worker has ended by a fault; restart to bring it back");
+        }
+    }
+
+    /// Has every connection look again at what it waits for.
+    pub(super) async fn wake_connections(&self) {
+        for worker in self.workers() {
+            self.order(worker, Order::WakeAll).await;
         }
     }
 

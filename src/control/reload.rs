@@ -20,7 +20,7 @@ use super::watch::Marks;
 use crate::config::{Config, Failure, Loaded, Report, Severity};
 use crate::log::operator;
 use crate::net;
-use crate::snapshot::{HostPort, names_of};
+use crate::snapshot::{HostPort, Snapshot, names_of};
 
 /// What a reload did.
 #[derive(Clone, Debug)]
@@ -188,6 +188,9 @@ impl Controller {
         for (worker, order) in orders {
             self.order(worker, order).await;
         }
+        if asks_otherwise(&last, &self.snapshot.load()) {
+            self.wake_connections().await;
+        }
         self.graveyard.bury(last);
         self.replace_registry(draft.registry);
         self.admin.adopt(loaded.config.admin.socket.is_some(), admin);
@@ -265,6 +268,18 @@ impl Controller {
             "global.workers: {running} run and {wanted} are asked for; restart to change it"
         )]
     }
+}
+
+/// Whether a socket of both is spoken to otherwise in `next`: through TLS, in the clear, or with other certificates of
+/// clients. Connections of HTTP/2 are to say goodbye then.
+fn asks_otherwise(last: &Snapshot, next: &Snapshot) -> bool {
+    next.listeners.iter().any(|(socket, listener)| {
+        let before = last.listener(*socket).map(|before| &before.tls);
+        before.is_some_and(|before| match (before, &listener.tls) {
+            (Some(before), Some(now)) => !Arc::ptr_eq(before, now),
+            (before, now) => before.is_some() != now.is_some(),
+        })
+    })
 }
 
 /// One event for the refusal and one for each problem.

@@ -137,8 +137,17 @@ type Places = BTreeMap<PathBuf, Option<(u64, u64)>>;
 
 /// The directories of these files, and those of every link that leads to them. Blocks.
 fn places(files: &[PathBuf]) -> Places {
-    let mut found = directories(files);
-    files.iter().for_each(|file| add_links(file, &mut found));
+    let own = directories(files);
+    let mut found = own.clone();
+    // Thousands of certificates share a directory, and most are no links.
+    for directory in &own {
+        let end = follow(directory, &mut found);
+        found.extend(end.map(|end| or_here(&end)));
+    }
+    for file in files.iter().filter(|file| fs::read_link(file).is_ok()) {
+        let end = follow(file, &mut found);
+        found.extend(end.and_then(|end| end.parent().map(or_here)));
+    }
     let known = |place: &PathBuf| {
         let metadata = fs::metadata(place).ok()?;
         Some((metadata.dev(), metadata.ino()))
@@ -146,11 +155,11 @@ fn places(files: &[PathBuf]) -> Places {
     found.into_iter().map(|place| (place.clone(), known(&place))).collect()
 }
 
-/// Adds the directory of each link on the way to `file`, and that in which the way ends.
-fn add_links(file: &Path, found: &mut BTreeSet<PathBuf>) {
+/// Adds the directory of each link on the way to `path`. Where the way ends, if there is a link on it.
+fn follow(path: &Path, found: &mut BTreeSet<PathBuf>) -> Option<PathBuf> {
     let mut n_links = 0;
     let mut gone = PathBuf::new();
-    let mut left: Vec<OsString> = parts_reversed(file);
+    let mut left: Vec<OsString> = parts_reversed(path);
     while let Some(part) = left.pop() {
         if part == ".." {
             // What was gone until here has no link any more.
@@ -174,9 +183,7 @@ fn add_links(file: &Path, found: &mut BTreeSet<PathBuf>) {
             Ok(_) | Err(_) => gone = here,
         }
     }
-    if n_links > 0 {
-        found.extend(gone.parent().map(or_here));
-    }
+    (n_links > 0).then_some(gone)
 }
 
 /// A directory's path, that of this one where it is empty.

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::*;
 use crate::config;
@@ -75,7 +74,7 @@ fn wait(
     then: impl FnOnce(&mut RequestHead, &mut Context<'_>) -> Flow + 'static,
 ) -> Pin<Box<dyn Future<Output = Resume>>> {
     Box::pin(async {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
         Box::new(then) as Resume
     })
 }

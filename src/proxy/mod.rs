@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! serve ─ handshake    TLS, where the listener speaks it
-//!         connection   wait for a head, one exchange after the other, linger, close
+//!         connection   one exchange after the other, linger, close
+//!         read_head    wait for a head
 //!         http2        many exchanges at once, each stream a task of its own (stream)
 //!         begin        crate::admit: head → route, fields, filters       | 4xx
 //!         forward      pick, then one try after the other, until there is a response head
@@ -46,6 +47,7 @@ mod pick;
 mod preface;
 mod queue;
 mod race;
+mod read_head;
 mod respond;
 mod response_headers;
 mod retry;

@@ -21,7 +21,6 @@ use crate::pool::{self, Pool};
 use crate::relay::{Buffers, Pipes, Resources};
 use crate::rng::Rng;
 use crate::snapshot::{Snapshot, SocketId};
-use crate::tls;
 
 /// How often the operator is told that clients flood a listener, by each worker.
 const FLOOD_TOLD_AGAIN: Duration = Duration::from_secs(60);
@@ -65,34 +64,11 @@ pub struct Worker {
     in_service: RefCell<InService>,
 }
 
-/// What of a snapshot concerns connections that do not ask for it.
+/// The backends that a snapshot names, as connections to them are known.
 #[derive(Default)]
 struct InService {
     generation: u64,
-    /// The backends that it names, as connections to them are known.
     keys: Set<pool::Key>,
-    /// What clients of its sockets are asked for.
-    servers: Vec<(SocketId, Option<Arc<tls::Server>>)>,
-}
-
-impl InService {
-    fn of(snapshot: &Snapshot) -> Self {
-        let keys = snapshot.upstreams.iter().flat_map(|upstream| upstream.pool_keys()).collect();
-        let servers = snapshot.listeners.iter();
-        let servers = servers.map(|(socket, listener)| (*socket, listener.tls.clone())).collect();
-        InService { generation: snapshot.generation, keys, servers }
-    }
-
-    /// Whether a socket that both know is spoken to in another way.
-    fn differ_in_tls(&self, before: &InService) -> bool {
-        self.servers.iter().any(|(socket, server)| {
-            let mut known = before.servers.iter().filter(|(known, _)| known == socket);
-            known.any(|(_, known)| match (server, known) {
-                (Some(server), Some(known)) => !Arc::ptr_eq(server, known),
-                (server, known) => server.is_some() != known.is_some(),
-            })
-        })
-    }
 }
 
 impl fmt::Debug for Worker {
@@ -143,12 +119,8 @@ impl Worker {
         let pinned = self.pin();
         let mut in_service = self.in_service.borrow_mut();
         if in_service.generation != pinned.generation {
-            let next = InService::of(&pinned);
-            let before = std::mem::replace(&mut *in_service, next);
-            if in_service.differ_in_tls(&before) {
-                // Those on many streams are to know before they open another.
-                self.wake_all();
-            }
+            let keys = pinned.upstreams.iter().flat_map(|upstream| upstream.pool_keys()).collect();
+            *in_service = InService { generation: pinned.generation, keys };
         }
         // Not only after a reload: an exchange that began before it may have kept its connection since.
         self.pool.retain(&in_service.keys);

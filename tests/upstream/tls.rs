@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 
+use forebay::config::Source;
+use forebay::control::Settings;
 use forebay::error::Reason;
 use serde_json::Value;
 
@@ -244,4 +247,46 @@ fn changed_files_of_an_upstream_are_in_service_without_a_reload() {
     assert_eq!(ask(&proxy, "/").status(), 200);
     assert_eq!(proxy.upstream().members.len(), 1);
     assert_eq!(proxy.daemon().snapshot().generation, 3);
+}
+
+#[test]
+fn files_that_change_while_a_reload_is_prepared_are_in_service_after_it() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let peer = Peer::python(&authority.signs(&["127.0.0.1"]), None, "");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    put(&stranger.file(), &ca);
+    let text = upstream(&peer, "127.0.0.1", &format!("tls = {{ ca = {ca:?} }}"));
+    let file = folder.path().join("forebay.toml");
+    std::fs::write(&file, &text).expect("written");
+    // A name that is looked up for as long as the test likes.
+    let (ask_for, asked) = std::sync::mpsc::channel();
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let answers = std::sync::Mutex::new(answers);
+    let mut settings = Settings::new(Source::File(file.clone()));
+    settings.lookup = Arc::new(move |_| {
+        let _ = ask_for.send(());
+        let _ = answers.lock().expect("nobody panicked").recv();
+        Ok(vec![([127, 0, 0, 1], 9).into()])
+    });
+    let proxy = Proxy::from_settings(settings);
+    assert_eq!(ask(&proxy, "/").status(), 502, "nobody vouches for it");
+    // Its listener is taken, so that the reload fails, but only after the name was asked for.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("an address");
+    let more = format!(
+        "[[listener]]\nname = \"more\"\nbind = \"{taken}\"\n[[route]]\nname = \"slow\"\n\
+         hosts = [\"slow.test\"]\nupstream = \"slow\"\n[upstream.slow]\nbackends = [\"slow.test:9\"]\n"
+    );
+    let named = text.replace("[[route]]", "[[route]]\nname = \"all\"");
+    std::fs::write(&file, format!("{named}{more}")).expect("written");
+    std::thread::scope(|scope| {
+        let reload = scope.spawn(|| proxy.reload());
+        asked.recv().expect("the name is asked for");
+        put(&authority.file(), &ca);
+        // It goes on without the name after a while; nothing goes into service until then.
+        reload.join().expect("no panic").expect_err("the address is taken");
+    });
+    drop(answer);
+    crate::support::eventually("the authority is in service", || ask(&proxy, "/").status() == 200);
 }

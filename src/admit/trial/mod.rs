@@ -44,6 +44,10 @@ impl std::error::Error for TrialError {}
 pub struct Outcome {
     /// The listener's name.
     pub listener: String,
+    /// The URL says https.
+    pub secure: bool,
+    /// The host that the client names in its TLS handshake; `None`: none, for there is no TLS or it is an address.
+    pub sni: Option<String>,
     /// Who asks, by the trust rules.
     pub client: Option<IpAddr>,
     /// The Host that routes were matched with, lower case, without port.
@@ -153,6 +157,7 @@ fn attempt(
         .ok_or_else(|| TrialError(format!("the listener {name:?} listens nowhere")))?;
     let mut outcome = Outcome { listener: name.clone(), ..Outcome::default() };
     let sni = url.sni();
+    (outcome.secure, outcome.sni) = (url.secure, sni.clone());
     let session = listener.tls.clone().map(|server| Session::new(server, sni.as_deref(), None));
     let asks = Asks { from: written.from, bytes: &bytes, session: session.map(Rc::new) };
     let refused = follow(snapshot, config, listener, asks, &mut outcome, verdicts);

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use crate::config::{
-    Action, Admin, Backend, BackendAddress, Bind, ClientAuthMode, Conditions,
-    ExchangeTimeoutOverrides, FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern,
-    Listener, ListenerHttp, ListenerTls, PathPattern, Protocol, Rewrite, Route, Scheme, SplitBy,
-    Sticky, Template, TlsVersion, UnknownSni, Upstream, UpstreamTls, ValuePattern, show_duration,
+    Action, Admin, Backend, BackendAddress, Bind, Conditions, ExchangeTimeoutOverrides,
+    FieldCondition, Filter, ForwardPath, HeaderEdits, Host, HostPattern, Listener, PathPattern,
+    Rewrite, Route, Scheme, SplitBy, Sticky, Template, Upstream, ValuePattern, show_duration,
 };
 
 mod resilience;
+mod tls;
 
 pub(super) use resilience::tables as resilience;
 
@@ -59,7 +59,7 @@ pub(super) fn listener(listener: &Listener) -> Keys {
         ForwardPath::Normalized => "normalized",
         ForwardPath::Original => "original",
     };
-    owned(vec![
+    let mut facets = vec![
         ("bind", binds.join(", ")),
         ("backlog", listener.backlog.to_string()),
         (
@@ -75,53 +75,23 @@ pub(super) fn listener(listener: &Listener) -> Keys {
             ),
         ),
         ("path", format!("merge_slashes {}, forward {forward}", listener.path.merge_slashes)),
-        ("http", http(listener.http)),
-        ("tls", listener.tls.as_ref().map_or("off".to_owned(), listener_tls)),
-        (
-            "timeouts",
-            [
-                format!("header {}", timeout(listener.timeouts.header)),
-                format!("body_idle {}", timeout(listener.timeouts.body_idle)),
-                format!("tls_handshake {}", timeout(listener.timeouts.tls_handshake)),
-                format!("keepalive {}", timeout(listener.timeouts.keepalive)),
-                timeouts(&listener.exchange_timeouts),
-            ]
-            .join(", ")
-            .trim_end_matches(", ")
-            .to_owned(),
-        ),
-    ])
-}
-
-fn http(http: ListenerHttp) -> String {
-    let ListenerHttp { h1, h2, h2c, h2_max_streams } = http;
-    format!("h1 {h1}, h2 {h2}, h2c {h2c}, h2_max_streams {h2_max_streams}")
-}
-
-/// What a listener shows, and what it asks for.
-fn listener_tls(tls: &ListenerTls) -> String {
-    let min = match tls.min_version {
-        TlsVersion::V12 => "1.2",
-        TlsVersion::V13 => "1.3",
-    };
-    let unknown = match tls.unknown_sni {
-        UnknownSni::Reject => "reject",
-        UnknownSni::First => "first",
-    };
-    let auth = tls.client_auth.as_ref().map_or("off".to_owned(), |auth| {
-        let mode = match auth.mode {
-            ClientAuthMode::Optional => "optional",
-            ClientAuthMode::Require => "require",
-        };
-        format!("{mode} by {}", auth.ca.display())
-    });
-    let certificates = tls.certificates.iter();
-    let certificates = certificates.map(|it| it.files.cert.display().to_string());
-    format!(
-        "min_version {min}, unknown_sni {unknown}, sni_host_check {}, client_auth {auth}, certificates {}",
-        tls.sni_host_check,
-        certificates.collect::<Vec<_>>().join(" and ")
-    )
+    ];
+    facets.extend(tls::http(listener.http));
+    facets.extend(tls::listener(listener.tls.as_ref()));
+    facets.push((
+        "timeouts",
+        [
+            format!("header {}", timeout(listener.timeouts.header)),
+            format!("body_idle {}", timeout(listener.timeouts.body_idle)),
+            format!("tls_handshake {}", timeout(listener.timeouts.tls_handshake)),
+            format!("keepalive {}", timeout(listener.timeouts.keepalive)),
+            timeouts(&listener.exchange_timeouts),
+        ]
+        .join(", ")
+        .trim_end_matches(", ")
+        .to_owned(),
+    ));
+    owned(facets)
 }
 
 /// Where an upstream has requests wait, and for whom it has a place.
@@ -137,6 +107,15 @@ pub(super) fn upstream_waits(upstream: &Upstream) -> Facets {
     ]
 }
 
+/// What is spoken with an upstream's backends: TLS where one of them wants it.
+pub(super) fn upstream_wire(upstream: &Upstream) -> Facets {
+    let mut facets = vec![("protocol", tls::protocol(upstream.protocol))];
+    if upstream.backends.iter().any(|backend| backend.scheme == Scheme::Https) {
+        facets.extend(tls::upstream(&upstream.tls));
+    }
+    facets
+}
+
 /// An upstream, without its backends.
 pub(super) fn upstream(upstream: &Upstream) -> Keys {
     let pool = &upstream.pool;
@@ -146,16 +125,11 @@ pub(super) fn upstream(upstream: &Upstream) -> Keys {
         Host::Literal(host) => host,
     };
     let max_requests = pool.max_requests.map_or("off".to_owned(), |max| max.to_string());
-    let protocol = match upstream.protocol {
-        Protocol::Auto => "auto",
-        Protocol::Http1 => "http1",
-        Protocol::Http2 => "http2",
-    };
     let mut facets = vec![
         ("balance", upstream.balance.to_string()),
-        ("protocol", protocol.to_owned()),
-        ("tls", upstream_tls(&upstream.tls)),
+        ("protocol", tls::protocol(upstream.protocol)),
     ];
+    facets.extend(tls::upstream(&upstream.tls));
     facets.extend(upstream_waits(upstream));
     facets.extend([
         ("host", host.to_owned()),
@@ -173,17 +147,6 @@ pub(super) fn upstream(upstream: &Upstream) -> Keys {
     let mut keys = owned(facets);
     keys.extend(resilience::upstream(upstream));
     keys
-}
-
-fn upstream_tls(tls: &UpstreamTls) -> String {
-    let ca = tls.ca.as_ref().map_or("system".to_owned(), |ca| ca.file.display().to_string());
-    let client = tls.client.as_ref().map(|client| client.files.cert.display().to_string());
-    format!(
-        "verify {}, ca {ca}, sni {}, client {}",
-        tls.verify,
-        tls.sni.as_deref().unwrap_or("the backend's host"),
-        client.as_deref().unwrap_or("none")
-    )
 }
 
 /// Everything but the key.

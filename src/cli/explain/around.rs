@@ -50,6 +50,9 @@ pub(super) fn knobs(config: &Config, route: &Route, name: &str) -> Vec<Knob> {
             knobs.push(knob(config, route, name, table, key, value));
         }
     }
+    for (key, value) in describe::upstream_wire(upstream) {
+        knobs.push(knob(config, route, name, "", key, value));
+    }
     for (key, value) in describe::upstream_waits(upstream) {
         knobs.push(knob(config, route, name, "", key, value));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{around, reason, source};
+use super::{around, reason, source, tls};
 use crate::admit::status;
 use crate::admit::trial::Explanation;
 use crate::cli::describe;
@@ -61,6 +61,7 @@ pub(super) fn as_json(config: &Config, explained: &Explanation) -> Value {
     let knobs = super::knobs(config, explained);
     json!({
         "listener": { "name": outcome.listener, "place": place("listener", &outcome.listener) },
+        "tls": tls::Handshake::of(config, outcome).map(|handshake| handshake.as_json()),
         "client": outcome.client,
         "host": outcome.host,
         "path": outcome.path,

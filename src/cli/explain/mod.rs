@@ -14,6 +14,7 @@ const OTHERS_SHOWN_MAX: usize = 15;
 
 mod around;
 mod json;
+mod tls;
 
 pub(super) fn explain(arguments: &ExplainArguments) -> Outcome {
     let config = match load(&arguments.file) {
@@ -70,6 +71,9 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
     let client = outcome.client.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
     sheet.line("request", &format!("{} {} from {client}", request.method, request.url));
     sheet.line("listener", &with_place(config, "listener", &outcome.listener));
+    if let Some(handshake) = tls::Handshake::of(config, outcome) {
+        sheet.line("tls", &handshake.words());
+    }
     if !outcome.path.is_empty() {
         sheet
             .line("matched as", &format!("host {}, path {}", or_none(&outcome.host), outcome.path));

@@ -257,6 +257,59 @@ mod tests {
     }
 
     #[test]
+    fn what_changed_of_tls_is_told_and_nothing_else_of_it() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+        let listener = |tls: &str| {
+            let tls = tls.replace("FOLDER", folder);
+            OLD.replace("bind = \"127.0.0.1:1\"", &format!("bind = \"127.0.0.1:1\"\n{tls}"))
+        };
+        let shop = "{ cert = \"FOLDER/shop.crt\", key = \"FOLDER/shop.key\" }";
+        let proxy = "{ cert = \"FOLDER/proxy.crt\", key = \"FOLDER/proxy.key\" }";
+        let on = |keys: &str| listener(&format!("tls = {{ certificates = [{shop}]{keys} }}"));
+        let told = |old: &str, new: &str| -> Vec<String> {
+            let changes = changes(&config(old), &config(new));
+            let keys = changes.iter().flat_map(|change| &change.keys);
+            let one = |(key, old, new): &Key| format!("{key}: {old} > {new}").replace(folder, "F");
+            keys.map(one).collect()
+        };
+        assert_eq!(
+            told(OLD, &on("")),
+            [
+                "tls: off > on",
+                "tls.certificates:  > F/shop.crt with F/shop.key",
+                "tls.min_version:  > 1.2",
+                "tls.unknown_sni:  > reject",
+                "tls.sni_host_check:  > true",
+                "tls.client_auth:  > off",
+            ]
+        );
+        let auth = ", client_auth = { mode = \"require\", ca = \"FOLDER/clients.pem\" }";
+        assert_eq!(told(&on(""), &on(auth)), ["tls.client_auth: off > require by F/clients.pem"]);
+        assert_eq!(told(&on(", min_version = \"1.3\""), &on("")), ["tls.min_version: 1.3 > 1.2"]);
+        let two = listener(&format!("tls = {{ certificates = [{shop}, {proxy}] }}"));
+        assert_eq!(
+            told(&on(""), &two),
+            ["tls.certificates: F/shop.crt with F/shop.key > \
+              F/shop.crt with F/shop.key, F/proxy.crt with F/proxy.key"]
+        );
+        assert_eq!(told(OLD, &listener("http = { h2c = true }")), ["http.h2c: false > true"]);
+        let secure = OLD.replace("\"127.0.0.1:900", "\"https://127.0.0.1:900");
+        assert_eq!(changes(&config(OLD), &config(&secure)).len(), 4, "each backend is another");
+        let wire = format!(
+            "{secure}\nprotocol = \"http2\"\ntls = {{ ca = \"FOLDER/ca.pem\", sni = \"shop.test\", client = {proxy} }}"
+        );
+        assert_eq!(
+            told(&secure, &wire.replace("FOLDER", folder)),
+            [
+                "protocol: auto > http2",
+                "tls.ca: system > F/ca.pem",
+                "tls.sni: the backend's host > shop.test",
+                "tls.client: none > F/proxy.crt with F/proxy.key",
+            ]
+        );
+    }
+
+    #[test]
     fn a_changed_default_is_told_of_each_upstream() {
         let new = format!("{OLD}\n[defaults.retry]\nattempts = 3\n");
         assert_eq!(told(&new), ["Changed upstream u retry.attempts: 2 > 3"]);

@@ -68,7 +68,7 @@ impl Controller {
     }
 
     /// Puts what was read into service, as far as it is good.
-    pub(super) fn certificates_read(&mut self, readings: Readings) {
+    pub(super) async fn certificates_read(&mut self, readings: Readings) {
         if readings.generation != self.snapshot.load().generation {
             // Of another configuration: the files of this one are read once more.
             return self.read_certificates();
@@ -83,28 +83,33 @@ impl Controller {
                 "a changed certificate cannot be used; the one in service stays"
             );
         }
+        let mut asks_otherwise = false;
         for (name, tls) in readings.listeners {
-            self.renew_listener(&name, tls);
+            asks_otherwise |= self.renew_listener(&name, tls);
+        }
+        if asks_otherwise {
+            // Those on many streams say goodbye to clients that others have vouched for.
+            self.wake_connections().await;
         }
         self.renew_upstreams(readings.upstreams);
         self.certificates.next_look = None;
     }
 
-    /// Has `tls` in service on a listener, if it differs.
-    fn renew_listener(&mut self, name: &str, tls: ListenerTls) {
+    /// Has `tls` in service on a listener, if it differs. Returns whether others vouch for its clients now.
+    fn renew_listener(&mut self, name: &str, tls: ListenerTls) -> bool {
         let listener = self.config.listeners.iter_mut().find(|known| known.name == name);
-        let Some(known) = listener.and_then(|listener| listener.tls.as_mut()) else { return };
-        if *known == tls {
-            return;
-        }
-        let Some(server) = self.registry.server(name) else { return };
+        let Some(known) = listener.and_then(|listener| listener.tls.as_mut()) else { return false };
+        let server = self.registry.server(name).filter(|_| *known != tls);
+        let Some(server) = server else { return false };
         if let Err(error) = server.refresh(&tls) {
             tracing::error!(listener = name, %error, "changed certificates cannot be used");
-            return;
+            return false;
         }
         let n_renewed = tell_listener(name, known, &tls);
         self.fleet.metrics().control.certificates_renewed.add(n_renewed);
+        let asks_otherwise = known.client_auth != tls.client_auth;
         *known = tls;
+        asks_otherwise
     }
 
     /// Has the backends of these upstreams spoken to with these, as far as they differ.
