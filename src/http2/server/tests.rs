@@ -102,7 +102,8 @@ fn reads(fields: &[(&str, &str)]) -> (Result<crate::http1::RequestFacts, Reason>
     }
     let mut head = RequestHead::default();
     let mut reader = super::request::Reader::new(&mut head, &HEAD_LIMITS, &mut cookies);
-    let mut decoder = crate::http2::hpack::Decoder::new(4096, super::fields::judge);
+    let mut decoder =
+        crate::http2::hpack::Decoder::new(4096, super::fields::judge, &super::fields::JUDGED);
     let decoded = decoder.decode(&block, |field| {
         reader.see(&field);
         true
