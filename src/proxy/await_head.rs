@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::begin::client_reason;
-use super::connection::Connection;
+use super::connection::{Connection, keep_surplus};
 use super::exchange::Exchange;
 use super::expiry::{Expiry, timeouts};
 use super::held_back;
@@ -165,8 +165,7 @@ impl Connection {
             return Poll::Ready(Ok(()));
         }
         let moved = exchange.upload.poll(cx, &self.stream, upstream, self.worker().resources());
-        // What was read behind the body is the beginning of the next request.
-        self.inbox.append(&mut exchange.upload.surplus);
+        keep_surplus(&mut self.inbox, &mut exchange.upload.surplus);
         match moved {
             Poll::Pending => {
                 if std::mem::take(&mut exchange.upload.progressed) {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::connection::{After, Connection};
+use super::connection::{After, Connection, keep_surplus};
 use super::exchange::Exchange;
 use super::expiry::{timeouts, total_deadline};
 use super::handshake;
@@ -113,7 +113,7 @@ impl Connection {
             }
             false => exchange.upload.prime(buffer, range, worker.resources()),
         };
-        self.inbox.append(&mut exchange.upload.surplus);
+        keep_surplus(&mut self.inbox, &mut exchange.upload.surplus);
         if let Ok(place) = entered {
             let target = listener.entries[place.entry].target(place.target);
             exchange.hold = Some(Hold::Pinned {

@@ -310,6 +310,14 @@ impl Connection {
     }
 }
 
+/// What was read behind a body is the beginning of the next request. Nearly always there is none.
+#[inline]
+pub(super) fn keep_surplus(inbox: &mut Vec<u8>, surplus: &mut Vec<u8>) {
+    if !surplus.is_empty() {
+        inbox.append(surplus);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
