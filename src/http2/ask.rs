@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -35,7 +36,7 @@ pub async fn ask(
     body: Bytes,
     body_bytes_max: usize,
 ) -> Result<Asked, h2::Error> {
-    let (_, io) = Io::new(stream);
+    let (heard, io) = Io::new(stream);
     let (requests, connection) = h2::client::Builder::new()
         .enable_push(false)
         .max_header_list_size(RESPONSE_HEAD_BYTES_MAX as u32)
@@ -44,6 +45,7 @@ pub async fn ask(
     let mut connection = pin!(connection);
     let mut exchange = pin!(exchange(requests, request, body, body_bytes_max));
     poll_fn(|cx| {
+        heard.store(0, Relaxed);
         let ended = connection.as_mut().poll(cx);
         // What it was answered before it ended counts.
         match (exchange.as_mut().poll(cx), ended) {

@@ -15,6 +15,7 @@ mod heads;
 mod hpack;
 mod io;
 mod server;
+mod watch;
 
 pub use ask::{Asked, ask};
 pub use client::{ClientStream, Driver, STREAMS_MAX, Trunk};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::escape;
 use super::time::{TimeCache, decimals};
 use crate::error::Reason;
+use crate::message::Version;
 
 /// All that a line can tell of one exchange. Bytes that a client or a backend sent go in as they are.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +26,8 @@ pub struct AccessRecord<'a> {
     pub target: &'a [u8],
     /// The Host as received.
     pub host: &'a [u8],
-    /// `HTTP/1.1`, say.
-    pub version: &'static str,
+    /// Of HTTP, between the client and us.
+    pub version: Version,
     /// The status sent; 0 when none was.
     pub status: u16,
     /// Why the exchange did not end with the backend's complete response.
@@ -92,16 +93,23 @@ pub fn write_json<'a>(
     append_text(b"\",\"method\":\"", (!record.method.is_empty()).then_some(record.method), out);
     append_text(b",\"host\":\"", (!record.host.is_empty()).then_some(record.host), out);
     append_text(b",\"path\":\"", (!record.target.is_empty()).then_some(record.target), out);
-    out.extend_from_slice(b",\"proto\":\"");
-    out.extend_from_slice(record.version.as_bytes());
-    out.extend_from_slice(b"\",\"status\":");
+    // What stands together is one piece: pieces are what a line costs.
+    out.extend_from_slice(match record.version {
+        Version::Http10 => b",\"proto\":\"HTTP/1.0\",\"status\":",
+        Version::Http11 => b",\"proto\":\"HTTP/1.1\",\"status\":",
+        Version::Http2 => b",\"proto\":\"HTTP/2.0\",\"status\":",
+    });
     match record.status {
         0 => out.extend_from_slice(b"null"),
         status => append_number(status.into(), out),
     }
-    let reason = record.reason.map(|reason| reason.token().as_bytes());
-    append_text(b",\"reason\":\"", reason, out);
-    out.extend_from_slice(b",\"request_id\":\"");
+    match record.reason {
+        None => out.extend_from_slice(b",\"reason\":null,\"request_id\":\""),
+        Some(reason) => {
+            append_text(b",\"reason\":\"", Some(reason.token().as_bytes()), out);
+            out.extend_from_slice(b",\"request_id\":\"");
+        }
+    }
     escape::json(record.request_id, out);
     out.extend_from_slice(b"\",");
     match record.names_json {
@@ -109,19 +117,27 @@ pub fn write_json<'a>(
         None => append_names(record.listener, record.route, record.upstream, out),
     }
     append_text(b",\"backend\":\"", record.backend.map(str::as_bytes), out);
-    out.extend_from_slice(b",\"attempts\":");
-    append_number(record.attempts.into(), out);
-    out.extend_from_slice(b",\"bytes_in\":");
-    append_number(record.bytes_in, out);
-    out.extend_from_slice(b",\"bytes_out\":");
-    append_number(record.bytes_out, out);
-    out.extend_from_slice(b",\"t_connect_ms\":");
-    append_ms(record.connect, out);
-    if record.queued.is_some() {
-        out.extend_from_slice(b",\"t_queued_ms\":");
-        append_ms(record.queued, out);
+    if let (1, 0) = (record.attempts, record.bytes_in) {
+        out.extend_from_slice(b",\"attempts\":1,\"bytes_in\":0,\"bytes_out\":");
+    } else {
+        out.extend_from_slice(b",\"attempts\":");
+        append_number(record.attempts.into(), out);
+        out.extend_from_slice(b",\"bytes_in\":");
+        append_number(record.bytes_in, out);
+        out.extend_from_slice(b",\"bytes_out\":");
     }
-    out.extend_from_slice(b",\"t_first_ms\":");
+    append_number(record.bytes_out, out);
+    if let (None, None) = (record.connect, record.queued) {
+        out.extend_from_slice(b",\"t_connect_ms\":null,\"t_first_ms\":");
+    } else {
+        out.extend_from_slice(b",\"t_connect_ms\":");
+        append_ms(record.connect, out);
+        if record.queued.is_some() {
+            out.extend_from_slice(b",\"t_queued_ms\":");
+            append_ms(record.queued, out);
+        }
+        out.extend_from_slice(b",\"t_first_ms\":");
+    }
     append_ms(record.first_byte, out);
     out.extend_from_slice(b",\"t_total_ms\":");
     append_ms(Some(record.total), out);
@@ -144,7 +160,11 @@ pub fn write_combined(record: &AccessRecord<'_>, times: &mut TimeCache, out: &mu
         out.push(b' ');
         escape::combined(record.target, out);
         out.push(b' ');
-        out.extend_from_slice(record.version.as_bytes());
+        out.extend_from_slice(match record.version {
+            Version::Http10 => b"HTTP/1.0",
+            Version::Http11 => b"HTTP/1.1",
+            Version::Http2 => b"HTTP/2.0",
+        });
     }
     out.extend_from_slice(b"\" ");
     match record.status {

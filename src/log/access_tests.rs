@@ -14,7 +14,7 @@ fn record<'a>() -> AccessRecord<'a> {
         method: b"GET",
         target: b"/cart?id=1",
         host: b"shop.example",
-        version: "HTTP/1.1",
+        version: Version::Http11,
         status: 200,
         reason: None,
         request_id: b"0f8e",

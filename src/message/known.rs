@@ -137,7 +137,7 @@ impl Known {
 /// instructions a request, this takes 150.
 /// The last word overlaps the one before it.
 #[inline(always)]
-fn is<const N: usize>(name: &[u8], text: &[u8; N]) -> bool {
+pub(crate) fn is<const N: usize>(name: &[u8], text: &[u8; N]) -> bool {
     debug_assert_eq!(name.len(), N, "chosen by length");
     let Some(name) = name.first_chunk::<N>() else { return false };
     let same = |name: &[u8; 8], text: &[u8; 8]| {

@@ -8,5 +8,6 @@ mod response;
 
 pub use fields::{Field, Fields};
 pub use known::Known;
+pub(crate) use known::is;
 pub use request::{RequestHead, Version};
 pub use response::ResponseHead;

@@ -66,6 +66,8 @@ impl Connection {
             };
             (permit, outcome) = match next {
                 Next::Pass(permit, answered) => {
+                    // It may have been put off.
+                    exchange.record.turn = None;
                     self.start(exchange, permit, answered);
                     return Ok(());
                 }

@@ -49,8 +49,8 @@ impl Connection {
                 reason => cut(exchange, reason),
             };
         }
-        let mut moved = Instant::now();
         let record = &mut exchange.record;
+        let mut moved = *record.turn.get_or_insert_with(Instant::now);
         record.first_byte = record.started.map(|started| moved.saturating_duration_since(started));
         let upstream = &started.connection.stream;
         match poll_fn(|cx| self.poll_delivery(cx, exchange, upstream, &mut moved)).await {
@@ -152,7 +152,7 @@ impl Connection {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(PumpError::Sink(_))) => return Poll::Ready(Err(Reason::ClientGone)),
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Reason::UpstreamTruncated)),
-            Poll::Pending => {}
+            Poll::Pending => exchange.record.turn = None,
         }
         if std::mem::take(&mut exchange.download.progressed) {
             *moved = Instant::now();
@@ -186,7 +186,8 @@ impl Connection {
     }
 
     fn pool_connection(&self, exchange: &mut Exchange, started: Started) {
-        let ended = Instant::now();
+        // Most responses leave in the turn they came in: that is one moment.
+        let ended = exchange.record.turn.unwrap_or_else(Instant::now);
         exchange.record.ended = Some(ended);
         let wait = &exchange.wait;
         let clean = wait.upload_over && !wait.upload_broken && exchange.download.surplus.is_empty();

@@ -98,6 +98,8 @@ pub(super) struct Record {
     pub(super) ended: Option<Instant>,
     /// The final status sent to the client; 0 before.
     pub(super) status: u16,
+    /// The moment in which a response head was there, for as long as everything happens in it.
+    pub(super) turn: Option<Instant>,
     pub(super) reason: Option<Reason>,
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) attempts: u32,
@@ -118,6 +120,7 @@ impl Record {
     fn clear(&mut self) {
         self.started = None;
         self.ended = None;
+        self.turn = None;
         self.status = 0;
         self.reason = None;
         self.backend = None;

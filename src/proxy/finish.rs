@@ -1,6 +1,6 @@
 //! The end of an exchange: it is counted and, if there is an access log, written down.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::exchange::Exchange;
@@ -8,7 +8,7 @@ use super::hold::Hold;
 use crate::admit;
 use crate::config::AccessFormat;
 use crate::log::{AccessRecord, since_1970};
-use crate::message::{Known, Version};
+use crate::message::Known;
 
 impl Connection {
     /// Counts and logs the exchange; returns when it ended.
@@ -45,9 +45,11 @@ impl Connection {
             (None, Some(policy)) => &policy.listener,
             (None, None) => "",
         };
-        let total = record
-            .started
-            .map_or_else(Default::default, |started| ended.saturating_duration_since(started));
+        let total = match (record.first_byte, record.started) {
+            (Some(first_byte), _) if record.turn == Some(ended) => first_byte,
+            (_, Some(started)) => ended.saturating_duration_since(started),
+            (_, None) => Duration::ZERO,
+        };
         let combined = log.format == AccessFormat::Combined;
         let line = AccessRecord {
             time: since_1970().saturating_sub(total),
@@ -57,11 +59,7 @@ impl Connection {
             method: head.method(),
             target: head.received_target(),
             host: head.host().unwrap_or_default(),
-            version: match head.version {
-                Version::Http10 => "HTTP/1.0",
-                Version::Http11 => "HTTP/1.1",
-                Version::Http2 => "HTTP/2.0",
-            },
+            version: head.version,
             status: record.status,
             reason: record.reason,
             request_id: &request.id,

@@ -153,7 +153,7 @@ pub(super) fn withdraw(worker: &Worker, exchange: &Exchange) -> bool {
 /// Tells the backend's live state, and the strategy where it wants to know, what became of a try: a status, or why
 /// there was none. What is not the backend's fault says nothing about it.
 #[inline]
-pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u16, Reason>) {
+pub(super) fn settle(permit: &mut Permit, exchange: &mut Exchange, became: Result<u16, Reason>) {
     let Some(upstream) = exchange.hold.as_ref().and_then(Hold::upstream) else { return };
     let became = match became {
         Ok(status @ (429 | 503)) => Became::Answered(status, retry_after(exchange)),
@@ -166,6 +166,7 @@ pub(super) fn settle(permit: &mut Permit, exchange: &Exchange, became: Result<u1
         },
     };
     let now = Instant::now();
+    exchange.record.turn = Some(now);
     let latency = exchange.wait.sent.map(|sent| now.saturating_duration_since(sent));
     permit.judge(&Verdict { became, latency: latency.unwrap_or_default(), now }, &upstream.care);
 }

@@ -134,7 +134,8 @@ fn a_server_that_says_it_is_unavailable_is_taken_out() {
 fn the_shipped_file_carries_calls_as_it_stands() {
     let Some(python) = python() else { return };
     let carried = Carried::in_the_clear();
-    let servers: [Server; 2] = std::array::from_fn(|_| carried.server(python, "grpc_server.py"));
+    let mut servers: [Server; 2] =
+        std::array::from_fn(|_| carried.server(python, "grpc_server.py"));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/grpc.toml");
     let mut text = std::fs::read_to_string(file).expect("it is there");
     // But for its ports, which may be anybody's here.
@@ -145,8 +146,16 @@ fn the_shipped_file_carries_calls_as_it_stands() {
     // The tests in it ask at the port it has.
     let text =
         text.split("[[test]]").next().expect("a part").replace("\"stdout\"", "\"/dev/null\"");
+    let text = text.replace("kind = \"grpc\"", "kind = \"grpc\", interval = \"20ms\"");
     let proxy = Proxy::from_text(&text);
     for case in ["streams", "errors", "checks", "many"] {
         ask(python, case, &carried, &proxy);
     }
+    // The checks that it asks for pass, and see who is not there.
+    let [gone, left] = servers.each_ref().map(Server::address);
+    let state = |address| proxy.standing(address).map(|standing| standing.state);
+    assert_eq!((state(gone), state(left)), (Some(State::Up), Some(State::Up)));
+    servers[0].kill();
+    eventually("it is out", || state(gone) != Some(State::Up));
+    assert_eq!(state(left), Some(State::Up));
 }

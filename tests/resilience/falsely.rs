@@ -23,8 +23,8 @@ fn an_upstream_that_is_slow_as_a_whole_is_not_stalled() {
     let proxy = before_three(&backends, "");
     let crowd = Crowd::of_gets(proxy.address());
     crowd.goes_on_for(WHILE / 2);
-    // From one moment to the next, as when their database is.
-    Moody::all_feel(&backends, Mood::Late(Duration::from_millis(700)));
+    // From one moment to the next, as when their database is: whoever was asked before has answered.
+    crowd.between_requests(|| Moody::all_feel(&backends, Mood::Late(Duration::from_millis(700))));
     crowd.goes_on_for(WHILE / 2);
     crowd.finish().all_well();
     nobody_was_suspected(&proxy, &backends);
@@ -36,7 +36,7 @@ fn an_upstream_that_hangs_as_a_whole_is_not_stalled() {
     let proxy = before_three(&backends, "");
     let crowd = Crowd::of_gets(proxy.address());
     crowd.goes_on_for(WHILE / 2);
-    Moody::all_feel(&backends, Mood::Late(Duration::from_millis(3000)));
+    crowd.between_requests(|| Moody::all_feel(&backends, Mood::Late(Duration::from_millis(3000))));
     // One answer to everybody.
     crowd.goes_on_for(2 * Crowd::SIZE);
     Moody::all_feel(&backends, Mood::Well);

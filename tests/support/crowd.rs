@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use super::{Message, Wire, eventually};
@@ -48,6 +48,8 @@ pub struct Crowd {
 struct Shared {
     over: AtomicBool,
     n_done: AtomicUsize,
+    /// Held by whoever asks.
+    asking: RwLock<()>,
     tally: Mutex<Tally>,
 }
 
@@ -95,6 +97,12 @@ impl Crowd {
         }
     }
 
+    /// Does `change` between two requests of every client: none that begins before it ends after it.
+    pub fn between_requests(&self, change: impl FnOnce()) {
+        let _nobody_asks = self.shared.asking.write().unwrap_or_else(PoisonError::into_inner);
+        change();
+    }
+
     /// What was seen so far.
     pub fn tally(&self) -> Tally {
         self.shared.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -129,11 +137,13 @@ fn ask(address: SocketAddr, client: usize, asks: &Asks, shared: &Shared) {
     while !shared.over.load(SeqCst) {
         let (request, method) = asks(client, n);
         n += 1;
+        let asking = shared.asking.read().unwrap_or_else(PoisonError::into_inner);
         let n_before = wire.received().len();
         let answer = match wire.try_send(request) {
             Ok(()) => wire.try_response_to(method),
             Err(error) => Err(error.to_string()),
         };
+        drop(asking);
         let ends =
             answer.as_ref().map_or(true, |answer| answer.field("connection") == Some("close"));
         {

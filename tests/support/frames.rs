@@ -337,6 +337,12 @@ impl Framed {
         self.others.iter().any(|frame| frame.kind == kind && frame.flags & flags == flags)
     }
 
+    /// Whether `stream` was reset with the code of this name, after its end or before.
+    pub fn has_reset(&self, stream: u32, name: &str) -> bool {
+        let mut resets = self.others.iter().filter(|frame| frame.kind == RST_STREAM);
+        resets.any(|frame| frame.stream == stream && code(&frame.payload) == name)
+    }
+
     /// Reads until `condition` holds.
     #[track_caller]
     pub fn until(&mut self, what: &str, condition: impl Fn(&Framed) -> bool) {

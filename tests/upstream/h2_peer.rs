@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -38,6 +38,10 @@ pub struct H2Peer {
     go_away: Arc<Notify>,
     /// Requests to `/wait` that may be answered, and to `/cut` that may be cut.
     permits: Arc<Semaphore>,
+    /// Whatever is asked for is answered by nothing.
+    hangs: Arc<AtomicBool>,
+    /// Whatever is asked for is reset.
+    resets: Arc<AtomicBool>,
 }
 
 impl H2Peer {
@@ -47,7 +51,8 @@ impl H2Peer {
         listener.set_nonblocking(true).expect("a mode");
         let address = listener.local_addr().expect("an address");
         let permits = Arc::new(Semaphore::new(0));
-        let peer = H2Peer { address, seen: Arc::default(), go_away: Arc::default(), permits };
+        let (seen, go_away, hangs, resets) = Default::default();
+        let peer = H2Peer { address, seen, go_away, permits, hangs, resets };
         let ours = peer.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -82,6 +87,16 @@ impl H2Peer {
 }
 
 impl H2Peer {
+    /// Answers pings and nothing else from now on, or not any more.
+    pub fn hangs(&self, hangs: bool) {
+        self.hangs.store(hangs, SeqCst);
+    }
+
+    /// Resets every stream from now on, or not any more.
+    pub fn resets(&self, resets: bool) {
+        self.resets.store(resets, SeqCst);
+    }
+
     /// Lets `n` requests to `/wait` or `/cut` go on, those to come included.
     pub fn lets_go(&self, n: usize) {
         self.permits.add_permits(n);
@@ -153,7 +168,9 @@ async fn answer(
     *seen.last_fields.lock().unwrap_or_else(PoisonError::into_inner) = fields;
     let path = parts.uri.path();
     let number = path.rsplit('/').next().and_then(|part| part.parse::<usize>().ok());
-    match path.split('/').nth(1).unwrap_or_default() {
+    let hangs = peer.hangs.load(SeqCst).then_some("hang");
+    let resets = peer.resets.load(SeqCst).then_some("reset");
+    match hangs.or(resets).or(path.split('/').nth(1)).unwrap_or_default() {
         "echo" => echo(body, respond).await,
         "take" => {
             let (taken, trailers) = take(body, seen).await?;

@@ -7,10 +7,12 @@ mod support;
 
 mod certificates;
 mod h2_peer;
+mod hostile;
 mod http2;
 mod peers;
 mod raw;
 mod relay;
+mod stalls;
 mod tls;
 mod trailers;
 

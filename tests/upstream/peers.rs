@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::certificates::Pair;
 use crate::support::eventually;
 
@@ -93,6 +95,16 @@ impl Peer {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         eventually("nghttpd listens", || TcpStream::connect(address).is_ok());
         Peer { child, address }
+    }
+
+    /// Hangs it: its kernel still takes connections and requests.
+    pub fn pause(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).expect("it runs");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).expect("it runs");
     }
 
     /// Where it listens.

@@ -17,13 +17,20 @@ pub(in super::super) type Judge<M> = fn(&[u8], &[u8]) -> M;
 
 /// The blocks of one connection, in order.
 #[derive(Debug)]
-pub(in super::super) struct Decoder<M> {
+pub(in super::super) struct Decoder<M: 'static> {
     table: Table<M>,
     /// What was offered.
     size_max: usize,
     judge: Judge<M>,
+    /// What is thought of the static table's entries.
+    judged: &'static [M; STATIC.len()],
     /// Names and values out of Huffman's code.
     unfolded: Vec<u8>,
+}
+
+/// What `judge` says of the entries of the static table: made once, for all connections.
+pub(in super::super) fn judge_static<M>(judge: Judge<M>) -> [M; STATIC.len()] {
+    STATIC.map(|(name, value)| judge(name, value))
 }
 
 /// Memory for unfolding that is kept between blocks.
@@ -48,10 +55,15 @@ impl<'b> Text<'b> {
     }
 }
 
-impl<M: Copy> Decoder<M> {
-    /// With a dynamic table of at most `size_max` bytes, which the peer was offered.
-    pub(in super::super) fn new(size_max: usize, judge: Judge<M>) -> Self {
-        Decoder { table: Table::new(size_max), size_max, judge, unfolded: Vec::new() }
+impl<M: Copy + 'static> Decoder<M> {
+    /// With a dynamic table of at most `size_max` bytes, which the peer was offered. `judged` is what [`judge_static`]
+    /// makes of the same `judge`.
+    pub(in super::super) fn new(
+        size_max: usize,
+        judge: Judge<M>,
+        judged: &'static [M; STATIC.len()],
+    ) -> Self {
+        Decoder { table: Table::new(size_max), size_max, judge, judged, unfolded: Vec::new() }
     }
 
     /// Shows the fields of `block` to `see`, in order, until that has had enough (`false`).
@@ -97,7 +109,7 @@ impl<M: Copy> Decoder<M> {
             0 => Err(Undecodable),
             index @ 1..=61 => {
                 let (name, value) = STATIC[index - 1];
-                Ok(Field { name, value, mark: (self.judge)(name, value) })
+                Ok(Field { name, value, mark: self.judged[index - 1] })
             }
             index => {
                 let (name, value, mark) = self.table.get(index - 62).ok_or(Undecodable)?;

@@ -4,6 +4,7 @@
 //! as it is, and a date that is new each second is not worth keeping.
 
 use super::integer;
+use crate::message::is;
 
 /// The blocks of one connection, in order.
 #[derive(Debug, Default)]
@@ -49,9 +50,12 @@ impl Encoder {
         // Representation, two lengths of at most five bytes each.
         out.reserve(name.len() + value.len() + 11);
         match index_of(name) {
-            // A cookie that is set is nobody's business but the client's.
-            Some(index) if index == SET_COOKIE => integer::write(0x10, 4, index, out),
-            Some(index) => integer::write(0, 4, index, out),
+            Some(index) => {
+                // A cookie that is set is nobody's business but the client's.
+                let kind = if index == SET_COOKIE { 0x10 } else { 0 };
+                // No name of a response stands among the first, so that its index always has a second byte.
+                out.extend_from_slice(&[kind | PREFIX_MAX, index - PREFIX_MAX]);
+            }
             None => {
                 out.push(0);
                 integer::write(0, 7, name.len(), out);
@@ -65,38 +69,41 @@ impl Encoder {
     }
 }
 
-/// The index of `set-cookie`.
-const SET_COOKIE: usize = 55;
+/// What an index's prefix of four bits holds; with all of them set, the rest comes behind it.
+const PREFIX_MAX: u8 = 15;
 
-/// The index of a name that responses have, in any case.
+/// The index of `set-cookie`.
+const SET_COOKIE: u8 = 55;
+
+/// The index of a name that responses have, in any case. None is below [`PREFIX_MAX`].
 #[inline]
-fn index_of(name: &[u8]) -> Option<usize> {
-    let (candidate, index): (&[u8], usize) = match (name.len(), name.first()? | 0x20) {
-        (3, b'a') => (b"age", 21),
-        (3, b'v') => (b"via", 60),
-        (4, b'd') => (b"date", 33),
-        (4, b'e') => (b"etag", 34),
-        (4, b'l') => (b"link", 45),
-        (4, b'v') => (b"vary", 59),
-        (5, b'a') => (b"allow", 22),
-        (6, b's') => (b"server", 54),
-        (7, b'e') => (b"expires", 36),
-        (8, b'l') => (b"location", 46),
-        (10, b's') => (b"set-cookie", SET_COOKIE),
-        (11, b'r') => (b"retry-after", 53),
-        (12, b'c') => (b"content-type", 31),
-        (13, b'a') => (b"accept-ranges", 18),
-        (13, b'c') if name[1] | 0x20 == b'a' => (b"cache-control", 24),
-        (13, b'c') => (b"content-range", 30),
-        (13, b'l') => (b"last-modified", 44),
-        (14, b'c') => (b"content-length", 28),
-        (16, b'c') if name[8] | 0x20 == b'l' => (b"content-language", 27),
-        (16, b'c') if name[8] | 0x20 == b'e' => (b"content-encoding", 26),
-        (16, b'w') => (b"www-authenticate", 61),
-        (19, b'c') => (b"content-disposition", 25),
-        (25, b's') => (b"strict-transport-security", 56),
-        (27, b'a') => (b"access-control-allow-origin", 20),
+fn index_of(name: &[u8]) -> Option<u8> {
+    let (same, index) = match (name.len(), name.first()? | 0x20) {
+        (3, b'a') => (is(name, b"age"), 21),
+        (3, b'v') => (is(name, b"via"), 60),
+        (4, b'd') => (is(name, b"date"), 33),
+        (4, b'e') => (is(name, b"etag"), 34),
+        (4, b'l') => (is(name, b"link"), 45),
+        (4, b'v') => (is(name, b"vary"), 59),
+        (5, b'a') => (is(name, b"allow"), 22),
+        (6, b's') => (is(name, b"server"), 54),
+        (7, b'e') => (is(name, b"expires"), 36),
+        (8, b'l') => (is(name, b"location"), 46),
+        (10, b's') => (is(name, b"set-cookie"), SET_COOKIE),
+        (11, b'r') => (is(name, b"retry-after"), 53),
+        (12, b'c') => (is(name, b"content-type"), 31),
+        (13, b'a') => (is(name, b"accept-ranges"), 18),
+        (13, b'c') if name[1] | 0x20 == b'a' => (is(name, b"cache-control"), 24),
+        (13, b'c') => (is(name, b"content-range"), 30),
+        (13, b'l') => (is(name, b"last-modified"), 44),
+        (14, b'c') => (is(name, b"content-length"), 28),
+        (16, b'c') if name[8] | 0x20 == b'l' => (is(name, b"content-language"), 27),
+        (16, b'c') => (is(name, b"content-encoding"), 26),
+        (16, b'w') => (is(name, b"www-authenticate"), 61),
+        (19, b'c') => (is(name, b"content-disposition"), 25),
+        (25, b's') => (is(name, b"strict-transport-security"), 56),
+        (27, b'a') => (is(name, b"access-control-allow-origin"), 20),
         _ => return None,
     };
-    name.eq_ignore_ascii_case(candidate).then_some(index)
+    same.then_some(index)
 }

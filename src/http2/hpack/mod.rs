@@ -7,7 +7,7 @@ mod huffman;
 mod integer;
 mod table;
 
-pub(super) use decode::{Decoder, Field};
+pub(super) use decode::{Decoder, Field, judge_static};
 pub(super) use encode::Encoder;
 
 /// A header block that nobody could have meant. What follows on the connection cannot be read any more.

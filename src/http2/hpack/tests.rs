@@ -8,7 +8,7 @@ use super::*;
 type Pairs = Vec<(String, String)>;
 
 fn decoder(size_max: usize) -> Decoder<()> {
-    Decoder::new(size_max, |_, _| ())
+    Decoder::new(size_max, |_, _| (), &[(); 61])
 }
 
 fn decode(decoder: &mut Decoder<()>, block: &[u8]) -> Result<Pairs, Undecodable> {

@@ -176,7 +176,7 @@ impl Core {
         let (mut is_good, bytes_max) = (true, self.limits.header_list_bytes);
         self.decode(block, |field| {
             let fits = lines.len() + field.name.len() + field.value.len() < bytes_max;
-            is_good &= fits && matches!(field.mark, Mark::Field(_));
+            is_good &= fits && matches!(field.mark, Mark::Field(known) if !known.is_of_http1());
             if is_good {
                 for part in [field.name, b": ", field.value, b"\r\n"] {
                     lines.extend_from_slice(part);

@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::CarrierLimits;
-use super::fields::{Mark, judge};
+use super::fields::{JUDGED, Mark, judge};
 use super::line::Line;
 use super::stream::{Broken, Streams};
 use crate::http2::frame::{self, Code, kind};
@@ -146,7 +146,7 @@ impl Core {
         Core {
             limits,
             guard: Guard::new(Instant::now()),
-            decoder: Decoder::new(TABLE_BYTES, judge),
+            decoder: Decoder::new(TABLE_BYTES, judge, &JUDGED),
             encoder: Encoder::default(),
             out: Out::default(),
             streams: Streams::default(),

@@ -1,6 +1,9 @@
 //! What the fields of header blocks are, and whether they may be there at all (RFC 9113, sections 8.2 and 8.3). Asked
 //! once for whatever the compression keeps.
 
+use std::sync::LazyLock;
+
+use crate::http2::hpack::judge_static;
 use crate::message::Known;
 
 /// What a field is.
@@ -15,6 +18,9 @@ pub(super) enum Mark {
     /// Nothing that a request may have.
     Malformed,
 }
+
+/// What is judged of the static table, whose entries most requests begin with.
+pub(super) static JUDGED: LazyLock<[Mark; 61]> = LazyLock::new(|| judge_static(judge));
 
 /// Judges a name and a value as they stand in a block.
 pub(super) fn judge(name: &[u8], value: &[u8]) -> Mark {

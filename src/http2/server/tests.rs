@@ -102,7 +102,8 @@ fn reads(fields: &[(&str, &str)]) -> (Result<crate::http1::RequestFacts, Reason>
     }
     let mut head = RequestHead::default();
     let mut reader = super::request::Reader::new(&mut head, &HEAD_LIMITS, &mut cookies);
-    let mut decoder = crate::http2::hpack::Decoder::new(4096, super::fields::judge);
+    let mut decoder =
+        crate::http2::hpack::Decoder::new(4096, super::fields::judge, &super::fields::JUDGED);
     let decoded = decoder.decode(&block, |field| {
         reader.see(&field);
         true
@@ -381,4 +382,35 @@ fn whatever_a_head_is_refused_for_first_no_more_of_it_is_kept_than_its_limit() {
     let line = |n| [&pseudo("GET", "a", "/")[..], &vec![("x", "y"); n]].concat();
     assert!(reads(&line(at)).0.is_ok());
     assert_eq!(reads(&line(at + 1)).0.err(), Some(Reason::HeaderLimit));
+}
+
+#[test]
+fn no_more_data_is_held_than_the_windows_have_room_for() {
+    let full = [0; 16_384];
+    let n_frames = self::core::STREAM_WINDOW_BYTES as usize / full.len();
+    // Padding counts as well.
+    for (flags, beyond) in [(0, &[0][..]), (8, &[0]), (8, &[1, 0])] {
+        let mut rig = Rig::new();
+        rig.asks(1, false);
+        (0..n_frames).for_each(|_| rig.sends(kind::DATA, 0, 1, &full));
+        assert!(rig.error.is_none() && !rig.streams[0].is_reset());
+        rig.sends(kind::DATA, flags, 1, beyond);
+        assert!(rig.error.is_none() && rig.streams[0].is_reset(), "{beyond:?}");
+        let code = (Code::FlowControl as u32).to_be_bytes();
+        let reset = |(frame, payload): &(Frame, Vec<u8>)| {
+            frame.kind == kind::RST_STREAM && frame.stream == 1 && *payload == code
+        };
+        assert!(rig.takes().iter().any(reset));
+        rig.holds();
+    }
+    let mut rig = Rig::new();
+    let n_streams = self::core::WINDOW_BYTES / self::core::STREAM_WINDOW_BYTES;
+    for n in 0..n_streams {
+        rig.asks(2 * n + 1, false);
+        (0..n_frames).for_each(|_| rig.sends(kind::DATA, 0, 2 * n + 1, &full));
+    }
+    rig.asks(2 * n_streams + 1, false);
+    assert!(rig.error.is_none());
+    rig.sends(kind::DATA, 0, 2 * n_streams + 1, &[0]);
+    assert_eq!(rig.error.map(|error| error.code), Some(Code::FlowControl));
 }

@@ -50,6 +50,10 @@ pub(super) fn cases() -> Vec<Case> {
             ("x", "!#$%&'*+-.^_`|~(),/:;<=>?@[\\]{}"),
             Served(1),
         ),
+        field("8.2.1 a value with what is not ASCII", ("x", "\u{e9}"), Served(1)),
+        field("8.2.1 a value with a control character", ("x", "a\u{1}b"), reset),
+        field("8.2.1 a value with a DEL", ("x", "a\u{7f}b"), reset),
+        field("8.2.1 a name that is not ASCII", ("x\u{e9}", "a"), reset),
         // 8.2.2
         field("8.2.2 connection", ("connection", "close"), reset),
         field("8.2.2 keep-alive", ("keep-alive", "timeout=5"), reset),
@@ -59,6 +63,7 @@ pub(super) fn cases() -> Vec<Case> {
         field("8.2.2 te: trailers", ("te", "trailers"), Served(1)),
         field("8.2.2 te that is more", ("te", "trailers, gzip"), reset),
         field("8.2.2 te that is something else", ("te", "gzip"), reset),
+        field("8.2.2 te that is empty", ("te", ""), reset),
         // 8.3
         field("8.3 a pseudo-field that nobody knows", (":unknown", "a"), reset),
         field("8.3 a pseudo-field of responses", (":status", "200"), reset),

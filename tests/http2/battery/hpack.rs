@@ -55,6 +55,28 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         more("5.1 an integer that is cut off", &[0xff], bad),
         more("5.1 an integer of several bytes", &long_integer, Served(1)),
+        more(
+            "5.1 an integer of many bytes that say nothing",
+            &[&[0xff][..], &[0x80; 20], &[0]].concat(),
+            bad,
+        ),
+        more("5.1 a length that is cut off", &[0, 0x7f], bad),
+        more("5.2 a string of no length in Huffman's code", &[0, 1, b'x', 0x80], Served(1)),
+        more("5.2 a string in Huffman's code that is cut off", &[0, 0x85, 0x25, 0xa8], bad),
+        more("5.2 padding of Huffman's code of just 8 bits", &[0, 0x82, 0x1f, 0xff, 0], bad),
+        more("6.2 a name without a value", &[0x40, 1, b'x'], bad),
+        more("6.2.1 a name from the static table", &[0x40 | 16, 1, b'x'], Served(1)),
+        more("6.1 the last field of the static table", &[0x80 | 61], Served(1)),
+        more(
+            "6.2.1 a name from the dynamic table",
+            &[literal(0x40, "x-new", "1"), vec![0x40 | 62, 1, b'2', 0x80 | 62]].concat(),
+            Served(1),
+        ),
+        more(
+            "4.1 a field as large as the table",
+            &[literal(0x40, "x-full", &"v".repeat(4096 - 32 - 6)), vec![0x80 | 62]].concat(),
+            Served(1),
+        ),
         more("5.2 a string that is cut off", &[0x40, 10, b'x'], bad),
         more("5.2 a string longer than anything", &[0x40, 0x7f, 0xff, 0xff, 0xff, 0x7f], bad),
         more(
@@ -116,6 +138,38 @@ pub(super) fn cases() -> Vec<Case> {
                 frame(HEADERS, 5, 3, [block(&request("GET", "/good")), vec![0xbe]].concat()),
             ],
             Served(3),
+        ),
+        case(
+            "4.3 what a smaller table had no room for is gone for good",
+            &[
+                frame(
+                    HEADERS,
+                    5,
+                    1,
+                    [block(&request("GET", "/good")), literal(0x40, "x-a", "b")].concat(),
+                ),
+                frame(
+                    HEADERS,
+                    5,
+                    3,
+                    [&[0x20, 0x3f, 0xe1, 0x1f][..], &block(&request("GET", "/good")), &[0xbe]]
+                        .concat(),
+                ),
+            ],
+            bad,
+        ),
+        case(
+            "2.3.2 trailers share the table",
+            &[
+                frame(
+                    HEADERS,
+                    4,
+                    1,
+                    [block(&request("POST", "/good")), literal(0x40, "x-a", "b")].concat(),
+                ),
+                frame(HEADERS, 5, 1, [0xbe]),
+            ],
+            Served(1),
         ),
         case(
             "4.3 the table lives on when a head is malformed",

@@ -38,6 +38,11 @@ pub(super) fn cases() -> Vec<Case> {
             &[post(1, "/good"), reset(1, 8), reset(1, 8)],
             Ignored,
         ),
+        case(
+            "5.1 RST_STREAM behind the end",
+            &[get(1, "/good"), reset(1, 8), get(3, "/good")],
+            Served(3),
+        ),
         case("5.1.1 streams of clients have odd numbers", &[get(2, "/")], Goaway(PROTOCOL)),
         case("5.1.1 numbers only grow", &[get(5, "/good"), get(3, "/")], Goaway(PROTOCOL)),
         case("5.1.1 numbers may be left out", &[get(999, "/good")], Served(999)),
@@ -92,7 +97,56 @@ pub(super) fn cases() -> Vec<Case> {
             &[post(1, "/good"), data(1, END_STREAM, "")],
             Served(1),
         ),
+        case(
+            "8.1 trailers behind trailers",
+            &[
+                post(1, "/good"),
+                headers(1, END_STREAM, &[("x-sum", "1")]),
+                headers(1, END_STREAM, &[("x-sum", "2")]),
+            ],
+            Goaway(CLOSED),
+        ),
+        case(
+            "8.1 DATA behind trailers",
+            &[post(1, "/good"), headers(1, END_STREAM, &[("x-sum", "1")]), data(1, 0, "x")],
+            Reset(1, CLOSED),
+        ),
+        case(
+            "8.2.1 trailers with a name in upper case",
+            &[post(1, "/good"), headers(1, END_STREAM, &[("X-Sum", "1")])],
+            Reset(1, PROTOCOL),
+        ),
+        case(
+            "8.2.2 trailers with a field of a connection",
+            &[post(1, "/good"), headers(1, END_STREAM, &[("transfer-encoding", "chunked")])],
+            Reset(1, PROTOCOL),
+        ),
+        case(
+            "8.1 trailers of no field",
+            &[post(1, "/good"), headers(1, END_STREAM, &[])],
+            Served(1),
+        ),
+        case(
+            "8.1 a body where nobody expects one",
+            &[headers(1, 0, &request("GET", "/good")), data(1, END_STREAM, "x")],
+            Served(1),
+        ),
         // 8.1.1
+        case(
+            "8.1.1 trailers behind a length that is right",
+            &[with_length("2", 0), data(1, 0, "ok"), headers(1, END_STREAM, &[("x-sum", "1")])],
+            Served(1),
+        ),
+        case(
+            "8.1.1 padding is no part of the length",
+            &[with_length("1", 0), frame(0, 8 | END_STREAM, 1, [3, b'x', 0, 0, 0])],
+            Served(1),
+        ),
+        case(
+            "8.1.1 a list of lengths",
+            &[with_length("2, 2", 0), data(1, END_STREAM, "ok")],
+            Reset(1, PROTOCOL),
+        ),
         case(
             "8.1.1 a length that is right",
             &[with_length("2", 0), data(1, END_STREAM, "ok")],
