@@ -169,8 +169,11 @@ fn ending(backend: std::net::SocketAddr, log: &Path, format: &str) -> Proxy {
     let more = format!("[log.access]\nto = \"{}\"\nformat = \"{format}\"\n", log.display());
     let setup =
         Setup { workers: 4, more: &more, listener: "http = { h2c = true }", ..Setup::default() };
-    let text = setup.text(&[backend]);
-    Proxy::from_text(&text.replace("shutdown_grace = \"2s\"", "shutdown_grace = \"10ms\""))
+    Proxy::from_text(&without_grace(&setup.text(&[backend])))
+}
+
+fn without_grace(text: &str) -> String {
+    text.replace("shutdown_grace = \"2s\"", "shutdown_grace = \"10ms\"")
 }
 
 #[test]
@@ -244,6 +247,37 @@ fn what_is_cut_at_the_end_of_the_grace_is_told_with_what_there_was_of_it() {
         ],
         "{all:#?}"
     );
+}
+
+#[test]
+fn what_is_cut_in_a_queue_goes_nowhere_and_is_told_with_its_time_there() {
+    let origin = Origin::bind();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("access.log");
+    let more = format!("[log.access]\nto = \"{}\"\n", path.display());
+    let setup =
+        Setup { more: &more, upstream: "queue = { max = 10 }", workers: 1, ..Setup::default() };
+    let address = format!("\"{}\"", origin.address());
+    let text = without_grace(&setup.text(&[origin.address()]));
+    let one_at_a_time = format!("{{ address = {address}, max_connections = 1 }}");
+    let proxy = Proxy::from_text(&text.replace(&address, &one_at_a_time));
+    let mut asking = proxy.connect();
+    asking.send("GET /asked HTTP/1.1\r\nHost: test\r\n\r\n");
+    let mut asked = origin.accept();
+    asked.head();
+    let mut waiting = proxy.connect();
+    waiting.send("GET /queued HTTP/1.1\r\nHost: test\r\n\r\n");
+    eventually("it waits", || proxy.upstream().queue.n_waiting() == 1);
+    proxy.stop();
+    let mut all = objects(&path, 2);
+    all.sort_by_key(|line| line["path"].to_string());
+    assert!(all.iter().all(|line| line["reason"] == "shutdown"), "{all:#?}");
+    assert_eq!(
+        (&all[0]["backend"], all[0].get("t_queued_ms")),
+        (&Value::from(origin.address().to_string()), None)
+    );
+    assert_eq!((&all[1]["backend"], &all[1]["attempts"]), (&Value::Null, &Value::from(0)));
+    assert!(all[1]["t_queued_ms"].is_number(), "{}", all[1]);
 }
 
 #[test]

@@ -222,6 +222,25 @@ fn files_are_short_begin_with_their_purpose_and_leave_nothing_undone() {
 }
 
 #[test]
+fn tests_keep_to_the_same_length() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
+    let mut n_files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("tests can be listed") {
+            let path = entry.expect("tests can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let n_lines = fs::read_to_string(&path).expect("UTF-8").lines().count();
+                assert!(n_lines <= LINES_MAX, "{}: {n_lines} lines", path.display());
+                n_files += 1;
+            }
+        }
+    }
+    assert!(n_files > 10, "only {n_files} files were found");
+}
+
+#[test]
 fn main_stays_under_80_lines() {
     let main = source_files().into_iter().find(|file| file.path == Path::new("main.rs"));
     assert!(main.expect("src/main.rs").text.lines().count() < 80);

@@ -105,7 +105,7 @@ pub(super) struct Record {
     pub(super) attempts: u32,
     /// It waited for a place at a backend: what was measured before is of no use any more.
     pub(super) queued: bool,
-    /// How long, over all tries, unless it waits still.
+    /// How long, over all tries, as of the last look.
     pub(super) queued_for: Option<Duration>,
     pub(super) connect: Option<Duration>,
     pub(super) first_byte: Option<Duration>,

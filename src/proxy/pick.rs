@@ -171,8 +171,8 @@ pub(super) fn settle(permit: &mut Permit, exchange: &mut Exchange, became: Resul
     permit.judge(&Verdict { became, latency: latency.unwrap_or_default(), now }, &upstream.care);
 }
 
-/// Tells the backend's live state that the body of its answer broke off, or stalled for too long. By then the exchange may have let go of its
-/// snapshot: what is in service counts.
+/// Tells the backend's live state that the body of its answer broke off, or stalled for too long, as `signal` says. By
+/// then the exchange may have let go of its snapshot: what is in service counts.
 #[cold]
 pub(super) fn broke_off(worker: &Worker, permit: &Permit, exchange: &Exchange, signal: Signal) {
     let policy = exchange.hold.as_ref().and_then(Hold::policy);

@@ -49,10 +49,14 @@ impl Connection {
         self.worker().counters().queued.add(1);
         let began = Instant::now();
         let deadline = queueing.timeout.map(|timeout| began + timeout);
-        let place = poll_fn(|cx| self.poll_place(cx, exchange, &waiter, deadline)).await;
         let before = exchange.record.queued_for.unwrap_or_default();
-        exchange.record.queued_for = Some(before.saturating_add(began.elapsed()));
-        place
+        poll_fn(|cx| {
+            let place = self.poll_place(cx, exchange, &waiter, deadline);
+            // Each time: the end of the process may be what it waits for.
+            exchange.record.queued_for = Some(before.saturating_add(began.elapsed()));
+            place
+        })
+        .await
     }
 
     /// Looks for a place when it is called, notices a client that left and time that ran out.
@@ -65,6 +69,10 @@ impl Connection {
     ) -> Poll<Result<Permit, Reason>> {
         if self.poll_gone_before_sending(cx, exchange) {
             return Poll::Ready(Err(Reason::ClientGone));
+        }
+        // Whatever gets free because the process ends is nothing to begin in.
+        if self.worker().is_cut() {
+            return Poll::Pending;
         }
         let worker = Rc::clone(self.worker());
         let look = || look(&worker, exchange);

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod along;
 mod attacks;
 mod battery;
 mod connections;

@@ -15,6 +15,7 @@ mod relay;
 mod stalls;
 mod tls;
 mod trailers;
+mod trunks;
 
 use std::fmt::Display;
 

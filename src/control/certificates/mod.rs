@@ -19,10 +19,12 @@ use crate::snapshot::replace_tls;
 mod expiry;
 mod faults;
 mod read;
+mod turns;
 
 use expiry::Expiry;
 pub(super) use faults::Faults;
 pub(super) use read::{Readings, files};
+use turns::Turns;
 
 /// What the controller knows of certificates besides the configuration.
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ pub(super) struct Certificates {
     /// What is wrong with files now.
     pub(super) faults: Faults,
     expiry: Expiry,
+    turns: Turns,
     /// Upstreams are to be built anew as soon as no reload is being prepared.
     waits: bool,
     /// When it is looked again at who ends.
@@ -56,11 +59,11 @@ impl Controller {
     }
 
     /// Has the files read on a helper thread.
-    pub(super) fn read_certificates(&self) {
+    pub(super) fn read_certificates(&mut self) {
         let (config, events) = (self.config.clone(), self.events.clone());
-        let generation = self.snapshot.load().generation;
+        let (generation, turn) = (self.snapshot.load().generation, self.certificates.turns.begin());
         tokio::spawn(async move {
-            let work = tokio::task::spawn_blocking(move || read::read(&config, generation));
+            let work = tokio::task::spawn_blocking(move || read::read(&config, generation, turn));
             let Ok(readings) = work.await else { return };
             // Fails only when the controller has ended.
             let _ = events.send(super::event::Event::CertificatesRead(Box::new(readings))).await;
@@ -69,6 +72,10 @@ impl Controller {
 
     /// Puts what was read into service, as far as it is good.
     pub(super) async fn certificates_read(&mut self, readings: Readings) {
+        if !self.certificates.turns.is_news(readings.turn) {
+            // The files were read again since, and that is in service: what they held before is not to come back.
+            return;
+        }
         if readings.generation != self.snapshot.load().generation {
             // Of another configuration: the files of this one are read once more.
             return self.read_certificates();

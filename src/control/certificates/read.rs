@@ -37,6 +37,8 @@ fn authorities(config: &Config) -> impl Iterator<Item = &Path> {
 pub(in crate::control) struct Readings {
     /// Of which configuration.
     pub(super) generation: u64,
+    /// Which reading of all it was, see [`super::turns::Turns`].
+    pub(super) turn: u64,
     /// By listener, as it is to be from now on.
     pub(super) listeners: Vec<(String, ListenerTls)>,
     /// By upstream, as it is to be from now on.
@@ -52,8 +54,8 @@ struct Good {
     faults: Vec<(PathBuf, String)>,
 }
 
-/// Reads every file again. Blocks.
-pub(super) fn read(config: &Config, generation: u64) -> Readings {
+/// Reads every file again, as the reading number `turn`. Blocks.
+pub(super) fn read(config: &Config, generation: u64, turn: u64) -> Readings {
     let good = Good::of(config);
     let mut listeners = Vec::new();
     for listener in &config.listeners {
@@ -75,7 +77,7 @@ pub(super) fn read(config: &Config, generation: u64) -> Readings {
         }
         upstreams.insert(name.clone(), tls);
     }
-    Readings { generation, listeners, upstreams, faults: good.faults }
+    Readings { generation, turn, listeners, upstreams, faults: good.faults }
 }
 
 impl Good {
