@@ -333,6 +333,24 @@ fn a_plan_without_a_change_says_so() {
 }
 
 #[test]
+fn each_knob_of_tls_with_backends_is_told_with_its_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = "[[listener]]\nbind = \"127.0.0.1:8080\"\n[[route]]\nupstream = \"app\"\n\
+                [upstream.app]\nbackends = [\"https://127.0.0.1:9001\"]\n\
+                [upstream.app.tls]\nverify = false\nsni = \"in.example\"\n";
+    let file = written(directory.path(), "tls.toml", text);
+    let (_, out, _) = forebay(&["explain", &file, "GET", "http://x/"]);
+    for line in [
+        format!("  tls.verify            false  (upstream, {file}:8)\n"),
+        "  tls.ca                system  (built in)\n".to_owned(),
+        format!("  tls.sni               in.example  (upstream, {file}:9)\n"),
+        "  tls.client            none  (built in)\n".to_owned(),
+    ] {
+        assert!(out.contains(&line), "{line}: {out}");
+    }
+}
+
+#[test]
 fn an_upgrade_that_an_upstream_cannot_be_asked_for_is_told() {
     let directory = tempfile::tempdir().expect("a directory");
     let text = "[[listener]]\nbind = \"127.0.0.1:8080\"\n[[route]]\nupstream = \"app\"\n\

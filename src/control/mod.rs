@@ -22,7 +22,7 @@ mod watch;
 
 pub use admin::{
     BackendStatus, CertificateStatus, CheckStatus, ListenerStatus, QueueStatus, ReloadAnswer,
-    Status, TlsStatus, UpstreamStatus,
+    Status, TlsStatus, UpstreamStatus, UpstreamTlsStatus,
 };
 pub use controller::Bound;
 pub use fleet::{Fleet, Order};

@@ -109,10 +109,19 @@ fn headers(fields: &Fields, omit: impl Fn(Known) -> bool) -> Option<HeaderMap> {
             continue;
         }
         let name = HeaderName::from_bytes(&whole[name]).ok()?;
-        let value = HeaderValue::from_maybe_shared(whole.slice(value)).ok()?;
+        let mut value = HeaderValue::from_maybe_shared(whole.slice(value)).ok()?;
+        value.set_sensitive(stays_out_of_tables(&name));
         headers.append(name, value);
     }
     Some(headers)
+}
+
+/// Whether a field is of one call alone, so that it must not be kept in the table of a connection that many clients
+/// share. A server of gRPC's C core remembers with an entry of its table that it could not read the value, and refuses
+/// every later call whose field of that name refers to it: one client could break the calls of all others.
+fn stays_out_of_tables(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    (name.starts_with("grpc-") && name != "grpc-accept-encoding") || name.ends_with("-bin")
 }
 
 /// Writes trailers as field lines. Those that must not stand there are left to whoever reads them.
@@ -133,9 +142,40 @@ pub(super) fn read_trailers(section: &[u8]) -> Option<HeaderMap> {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let name = HeaderName::from_bytes(&line[..colon]);
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
-        if let (Ok(name), Ok(value)) = (name, value) {
+        if let (Ok(name), Ok(mut value)) = (name, value) {
+            value.set_sensitive(stays_out_of_tables(&name));
             trailers.append(name, value);
         }
     }
     (!trailers.is_empty()).then_some(trailers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_of_grpc_may_not_be_able_to_read_stays_out_of_tables() {
+        let names = [
+            ("grpc-timeout", true),
+            ("grpc-encoding", true),
+            ("grpc-previous-rpc-attempts", true),
+            ("x-trace-bin", true),
+            ("grpc-accept-encoding", false),
+            ("x-binary", false),
+            ("te", false),
+        ];
+        let mut fields = Fields::default();
+        let mut section = String::new();
+        for (name, _) in names {
+            fields.append(Known::Other, name.as_bytes(), &[b"x"]);
+            section += &format!("{name}: x\r\n");
+        }
+        let head = headers(&fields, |_| false).expect("all can be said");
+        let trailers = read_trailers(section.as_bytes()).expect("there are some");
+        for (name, stays_out) in names {
+            assert_eq!(head[name].is_sensitive(), stays_out, "{name}");
+            assert_eq!(trailers[name].is_sensitive(), stays_out, "{name}");
+        }
+    }
 }

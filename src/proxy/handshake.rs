@@ -83,8 +83,11 @@ impl Connection {
         };
         self.worker().counters().tls_failed.add(1);
         self.tell_failure(&server, &reason);
-        if matches!(failure, Failure::Failed(HandshakeError::NotTls)) {
-            self.answer_in_the_clear().await;
+        match failure {
+            Failure::Failed(HandshakeError::NotTls) => self.answer_in_the_clear().await,
+            // TLS 1.3 clients send their first request before they know that we refuse them.
+            Failure::Failed(HandshakeError::Tls(_)) => self.let_last_words_arrive().await,
+            _ => {}
         }
         None
     }
@@ -181,10 +184,19 @@ impl Connection {
         counters.responses[4].add(1);
         counters.reasons[Reason::BadRequest as usize].add(1);
         // It fits into an empty socket, or the client does not read.
-        if socket.try_write(IN_THE_CLEAR).is_err() || socket.shutdown_write().is_err() {
+        if socket.try_write(IN_THE_CLEAR).is_ok() {
+            self.let_last_words_arrive().await;
+        }
+    }
+
+    /// Ends our side and reads past TLS until the client has what was written last: closing on what it still sends
+    /// would reset that, and it could not say why it was refused.
+    async fn let_last_words_arrive(&mut self) {
+        let Some(tls) = self.stream.tls() else { return };
+        let socket = tls.socket();
+        if socket.shutdown_write().is_err() {
             return;
         }
-        // Until it has what was written: closing on what it still sends would reset that.
         let deadline = Some(Instant::now() + LINGER);
         let mut buffer = [0_u8; 1024];
         poll_fn(|cx| {

@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 
 use super::compile::CompileError;
 use super::registry::Registry;
-use crate::config::{self, BackendAddress};
+use crate::config::{self, BackendAddress, UpstreamTls};
 use crate::hash::Map;
 use crate::metrics::Seldom;
 use crate::net::{Settings, Transport};
@@ -18,6 +18,8 @@ use crate::pool::Key;
 #[derive(Debug, Default)]
 pub(super) struct Transports {
     by_id: Map<u64, Arc<Transport>>,
+    /// What those through TLS were made with; `None`: there are none.
+    tls: Option<UpstreamTls>,
     /// When it was told last that an upgrade came to nothing.
     lost_upgrade: Seldom,
 }
@@ -41,6 +43,7 @@ impl Transports {
                 Some(transport) => transport,
                 None => {
                     let settings = settings(upstream, registry, next)?;
+                    made.tls.get_or_insert_with(|| upstream.tls.clone());
                     Transport::secure(&settings, server_name(upstream, &backend.address)?)
                 }
             };
@@ -88,6 +91,11 @@ impl super::Upstream {
     #[inline]
     pub fn transport(&self, backend: u64) -> Option<&Arc<Transport>> {
         self.transports.as_ref()?.of(backend)
+    }
+
+    /// What TLS with its backends is made with, as it is in service; `None`: all are spoken to in the clear.
+    pub fn tls(&self) -> Option<&UpstreamTls> {
+        self.transports.as_ref()?.tls.as_ref()
     }
 
     /// Whether it may be told now, `since` any fixed moment, that a request for an upgrade went to a backend that speaks

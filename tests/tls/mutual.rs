@@ -1,5 +1,7 @@
 //! Certificates of clients.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use crate::support::{Pki, Proxy, TlsWire};
@@ -40,6 +42,35 @@ fn a_required_certificate_has_to_be_there_and_good() {
         std::fs::copy(strangers.path("mallory.key"), pki.path("mallory.key")).expect("copied");
         assert_eq!(ask(&proxy, pki.client_of(Some("mallory"), versions)), None);
     }
+}
+
+#[test]
+fn a_client_that_is_refused_while_it_still_sends_is_told_why() {
+    let pki = Pki::new();
+    pki.issue("shop", &["shop.example"]);
+    let proxy = asking(&pki, &pki, "require");
+    let name = "shop.example".try_into().expect("a name");
+    let config = Arc::new(pki.client_of(None, &[&rustls::version::TLS13]));
+    let mut client = rustls::ClientConnection::new(config, name).expect("a client");
+    let mut socket = TcpStream::connect(proxy.address()).expect("connected");
+    client.write_tls(&mut socket).expect("sent");
+    while client.is_handshaking() {
+        assert_ne!(client.read_tls(&mut socket).expect("an answer"), 0);
+        client.process_new_packets().expect("a handshake");
+    }
+    // In TLS 1.3 that is over for the client before anybody looks at what it does not show: it sends its request.
+    client.writer().write_all(&[b'x'; 40_000]).expect("room");
+    let mut flight = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut flight).expect("room");
+    }
+    socket.write_all(&flight).expect("sent");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("the end, and no reset");
+    client.read_tls(&mut answer.as_slice()).expect("a record");
+    let why = client.process_new_packets().expect_err("it is refused");
+    let told = rustls::AlertDescription::CertificateRequired;
+    assert_eq!(why, rustls::Error::AlertReceived(told));
 }
 
 #[test]

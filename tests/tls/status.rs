@@ -14,14 +14,47 @@ use crate::{certificates, proxy};
 
 /// The first listener, as the admin socket tells it.
 fn listener(socket: &Path) -> Value {
+    status(socket)["listeners"][0].clone()
+}
+
+/// All that the admin socket tells.
+fn status(socket: &Path) -> Value {
     let mut stream = UnixStream::connect(socket).expect("the admin socket accepts");
     stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
     write!(stream, "GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n").expect("it is taken");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status: Value = serde_json::from_str(body).expect("JSON");
-    status["listeners"][0].clone()
+    serde_json::from_str(body).expect("JSON")
+}
+
+#[test]
+fn what_backends_are_verified_with_and_shown_is_told_as_it_is_in_service() {
+    let pki = Pki::new();
+    pki.issue("shop", &["shop.example"]);
+    pki.issue("me", &["me.example"]);
+    let socket = pki.path("admin.sock");
+    let admin = format!("[admin]\nsocket = {socket:?}\n");
+    let ca = pki.path("ca.pem").display().to_string();
+    let (cert, key) = (pki.path("me.crt"), pki.path("me.key"));
+    let more = format!(
+        "{admin}[[route]]\nname = \"app\"\nmatch = {{ path = \"/app\" }}\nupstream = \"app\"\n\
+         [upstream.app]\nbackends = [\"https://127.0.0.1:9\"]\n\
+         tls = {{ ca = {ca:?}, client = {{ cert = {cert:?}, key = {key:?} }} }}\n"
+    );
+    let _proxy = proxy(&certificates(&pki, &["shop"]), &more);
+    let tls = || status(&socket)["upstreams"][0]["tls"].clone();
+    let told = tls();
+    assert_eq!((&told["verify"], &told["ca"]["file"]), (&json!(true), &json!(ca)));
+    assert!(told["ca"]["days_left"].is_i64() && told["ca"]["problem"].is_null(), "{told}");
+    assert_eq!(told["client"]["names"], json!(["me.example"]));
+    // A renewal is told, and what is wrong with one.
+    let before = told["client"]["fingerprint"].clone();
+    pki.issue("me", &["me.example"]);
+    eventually("it is renewed", || tls()["client"]["fingerprint"] != before);
+    fs::write(pki.path("new"), "nothing").expect("written");
+    fs::rename(pki.path("new"), pki.path("ca.pem")).expect("renamed");
+    eventually("it is told", || tls()["ca"]["problem"].is_string());
 }
 
 #[test]

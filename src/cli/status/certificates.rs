@@ -1,5 +1,5 @@
 //! What a listener shows to those who speak TLS to it: a line for each certificate, or for those that need a look where
-//! there are many.
+//! there are many. And what TLS with backends is made with.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::super::ask::printable;
 use super::super::check::count;
 use super::render::{RED, YELLOW, painted};
 use crate::config::Colour;
-use crate::control::{CertificateStatus, TlsStatus};
+use crate::control::{CertificateStatus, TlsStatus, UpstreamTlsStatus};
 
 /// So many certificates of a listener are all shown; of more only those that need a look, and of these the first.
 const SHOWN_MAX: usize = 20;
@@ -40,6 +40,21 @@ pub(super) fn tls(tls: &TlsStatus, colour: Colour, text: &mut String) {
     }
     if tls.handshakes_failed > 0 {
         let _ = writeln!(text, "  {} failed", count_of(tls.handshakes_failed));
+    }
+}
+
+/// The lines below an upstream's own.
+pub(super) fn upstream_tls(tls: &UpstreamTlsStatus, colour: Colour, text: &mut String) {
+    if !tls.verify {
+        let told = painted("nobody verifies who the backends are", colour, YELLOW);
+        let _ = writeln!(text, "  {told}");
+    }
+    if let Some(ca) = &tls.ca {
+        line("authorities for backends", ca, colour, text);
+    }
+    if let Some(client) = &tls.client {
+        let what = format!("certificate for backends {}", names(&client.names));
+        line(&what, client, colour, text);
     }
 }
 
@@ -121,6 +136,30 @@ mod tests {
   7 TLS handshakes failed
 ";
         assert_eq!(shown(&status), wanted);
+    }
+
+    #[test]
+    fn what_backends_are_verified_with_and_shown_is_told() {
+        let mut status = UpstreamTlsStatus { verify: true, ..UpstreamTlsStatus::default() };
+        let shown = |status: &UpstreamTlsStatus| {
+            let mut text = String::new();
+            upstream_tls(status, Colour::Never, &mut text);
+            text
+        };
+        assert_eq!(shown(&status), "");
+        status.ca = Some(CertificateStatus {
+            problem: Some("/etc/ca.crt is damaged".to_owned()),
+            ..certificate("ca", 90)
+        });
+        status.client = Some(certificate("me.example", 3));
+        let wanted = "  \
+  authorities for backends  good until 2031-02-03 (90 days left)  /etc/ca.crt
+    not renewed, an older one is in service: /etc/ca.crt is damaged
+  certificate for backends me.example  ENDS SOON, good until 2031-02-03 (3 days left)  /etc/me.example.crt
+";
+        assert_eq!(shown(&status), wanted);
+        let unverified = UpstreamTlsStatus::default();
+        assert_eq!(shown(&unverified), "  nobody verifies who the backends are\n");
     }
 
     #[test]

@@ -59,6 +59,9 @@ fn upstream(upstream: &UpstreamStatus, colour: Colour, text: &mut String) {
     }
     let _ = write!(text, ", budget for {}", retries(upstream.retries_left));
     text.push('\n');
+    if let Some(tls) = &upstream.tls {
+        certificates::upstream_tls(tls, colour, text);
+    }
     if upstream.backends.is_empty() {
         text.push_str("  no backend: none of its names has resolved yet\n");
         return;
@@ -277,6 +280,7 @@ mod tests {
                     queue: QueueStatus { waiting: 2, max: Some(500) },
                     pending: QueueStatus { waiting: 7, max: Some(80) },
                     retries_left: 30,
+                    tls: None,
                     backends: vec![backend("10.0.0.1:80", "up", "start"), second],
                 },
                 UpstreamStatus { name: "none".into(), ..Default::default() },

@@ -33,7 +33,7 @@ pub(super) fn read(section: &Section<'_>, name: &str, defaults: &Defaults) -> Up
     upstream_tls::check_health(section, resilience.health.as_ref(), &backends);
     Upstream {
         protocol: upstream_tls::protocol(section, &backends),
-        tls: upstream_tls::read(section, &backends),
+        tls: upstream_tls::read(section, name, &backends),
         balance: balance::read(section).unwrap_or_else(|| Balance::of(BALANCE)),
         sticky: sticky::read(section),
         queue: queue::read(section, &backends),

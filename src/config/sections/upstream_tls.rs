@@ -32,8 +32,8 @@ pub(super) fn protocol(section: &Section<'_>, backends: &[Backend]) -> Protocol 
     protocol
 }
 
-/// `tls` of the upstream `section`.
-pub(super) fn read(section: &Section<'_>, backends: &[Backend]) -> UpstreamTls {
+/// `tls` of the upstream `section`, which is called `name`.
+pub(super) fn read(section: &Section<'_>, name: &str, backends: &[Backend]) -> UpstreamTls {
     let default = UpstreamTls::default();
     let Some(item) = section.item("tls") else { return default };
     let Some(table) = section.child("tls", &shapes::UPSTREAM_TLS) else { return default };
@@ -43,6 +43,11 @@ pub(super) fn read(section: &Section<'_>, backends: &[Backend]) -> UpstreamTls {
             format!("`tls` has nothing to do: no backend of {} is https", section.title),
             "write \"https://…\" in `backends`, or remove `tls`",
         );
+    }
+    for key in ["verify", "ca", "sni", "client"] {
+        if let Some(item) = table.item(key) {
+            section.cx.mark(format!("upstream.{name}.tls.{key}"), item.place());
+        }
     }
     let verify = table.read("verify", Item::boolean).unwrap_or(true);
     let ca = table.read("ca", authorities);

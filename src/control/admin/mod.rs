@@ -25,7 +25,7 @@ mod tls_status;
 pub use answer::ReloadAnswer;
 pub(super) use site::Site;
 pub use status::{BackendStatus, CheckStatus, ListenerStatus, QueueStatus, Status, UpstreamStatus};
-pub use tls_status::{CertificateStatus, TlsStatus};
+pub use tls_status::{CertificateStatus, TlsStatus, UpstreamTlsStatus};
 
 /// The admin socket as the controller holds it.
 pub(super) struct Admin {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::controller::Bound;
 use super::super::health::CheckInfo;
 use super::site::Site;
-use super::tls_status::TlsStatus;
+use super::tls_status::{TlsStatus, UpstreamTlsStatus};
 use crate::backend::{Backend, Candidates, Cause, Cohort, Member, Tier, Tried};
 use crate::hash::Map;
 use crate::log::TimeCache;
@@ -79,6 +79,8 @@ pub struct UpstreamStatus {
     pub retries_left: u64,
     /// How often one of its backends changed its state, by cause; since the process has the upstream.
     pub changes: BTreeMap<String, u64>,
+    /// What TLS with its backends is made with; `null`: all are spoken to in the clear.
+    pub tls: Option<UpstreamTlsStatus>,
     /// In file order, a name's addresses together. None: no name of it has resolved yet.
     pub backends: Vec<BackendStatus>,
 }
@@ -164,7 +166,10 @@ impl Status {
             ListenerStatus { tls, ..ListenerStatus::of(bound) }
         });
         let listeners = listeners.collect();
-        let upstreams = wanted.iter().map(|one| UpstreamStatus::of(one, checks, &mut clock));
+        let upstreams = wanted.iter().map(|one| {
+            let tls = one.tls().map(|tls| UpstreamTlsStatus::of(tls, &faults, &mut clock));
+            UpstreamStatus { tls, ..UpstreamStatus::of(one, checks, &mut clock) }
+        });
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -251,6 +256,7 @@ impl UpstreamStatus {
             },
             retries_left: upstream.cohort.budget.left(&upstream.budget, clock.now),
             changes: changes(&upstream.cohort),
+            tls: None,
             backends: upstream
                 .members
                 .iter()

@@ -1,11 +1,13 @@
-//! What a listener shows to those who speak TLS to it, as `GET /v1/status` tells it.
+//! What a listener shows to those who speak TLS to it, and what TLS with backends is made with, as `GET /v1/status`
+//! tells it.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::status::Clock;
-use crate::certificate::Validity;
+use crate::certificate::{Roots, Validity};
+use crate::config::{Certificate, UpstreamTls};
 use crate::hash::Map;
 use crate::tls;
 
@@ -19,6 +21,18 @@ pub struct TlsStatus {
     pub client_ca: Option<CertificateStatus>,
     /// Handshakes that failed; those who left are not among them.
     pub handshakes_failed: u64,
+}
+
+/// What TLS with the backends of one upstream is made with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpstreamTlsStatus {
+    /// Whether it is verified who they are.
+    pub verify: bool,
+    /// Who may vouch for them; `null`: the system's authorities, or nobody needs to.
+    pub ca: Option<CertificateStatus>,
+    /// What they are shown; `null`: nothing.
+    pub client: Option<CertificateStatus>,
 }
 
 /// A certificate, or the certificates of authorities in one file.
@@ -52,25 +66,48 @@ impl TlsStatus {
         clock: &mut Clock,
     ) -> Self {
         let written = server.in_service();
-        let certificates = written.certificates.iter().map(|certificate| {
-            let pair = &certificate.pair;
-            let fingerprint = pair.fingerprint.to_string();
-            CertificateStatus {
-                names: pair.names.iter().map(str::to_owned).collect(),
-                fingerprint,
-                ..CertificateStatus::of(&certificate.files.cert, pair.validity, faults, clock)
-            }
-        });
-        let certificates = certificates.collect();
-        let client_ca = written.client_auth.as_ref().map(|auth| CertificateStatus {
-            fingerprint: auth.roots.fingerprint.to_string(),
-            ..CertificateStatus::of(&auth.ca, auth.roots.validity, faults, clock)
-        });
+        let all = written.certificates.iter();
+        let certificates = all.map(|it| CertificateStatus::of_pair(it, faults, clock)).collect();
+        let auth = written.client_auth.as_ref();
+        let client_ca =
+            auth.map(|auth| CertificateStatus::of_roots(&auth.ca, &auth.roots, faults, clock));
         TlsStatus { certificates, client_ca, handshakes_failed: server.n_failures() }
     }
 }
 
+impl UpstreamTlsStatus {
+    /// Of `tls`; `faults` are those of files.
+    pub(super) fn of(tls: &UpstreamTls, faults: &Map<PathBuf, String>, clock: &mut Clock) -> Self {
+        let (ca, client) = (tls.ca.as_ref(), tls.client.as_ref());
+        UpstreamTlsStatus {
+            verify: tls.verify,
+            ca: ca.map(|ca| CertificateStatus::of_roots(&ca.file, &ca.roots, faults, clock)),
+            client: client.map(|client| CertificateStatus::of_pair(client, faults, clock)),
+        }
+    }
+}
+
 impl CertificateStatus {
+    fn of_pair(it: &Certificate, faults: &Map<PathBuf, String>, clock: &mut Clock) -> Self {
+        CertificateStatus {
+            names: it.pair.names.iter().map(str::to_owned).collect(),
+            fingerprint: it.pair.fingerprint.to_string(),
+            ..CertificateStatus::of(&it.files.cert, it.pair.validity, faults, clock)
+        }
+    }
+
+    fn of_roots(
+        file: &Path,
+        roots: &Roots,
+        faults: &Map<PathBuf, String>,
+        clock: &mut Clock,
+    ) -> Self {
+        CertificateStatus {
+            fingerprint: roots.fingerprint.to_string(),
+            ..CertificateStatus::of(file, roots.validity, faults, clock)
+        }
+    }
+
     fn of(
         file: &Path,
         validity: Validity,
