@@ -368,5 +368,7 @@ fn an_upgrade_that_an_upstream_cannot_be_asked_for_is_told() {
         let (code, out, err) = forebay(&[&["explain", &file, "GET", url][..], &headers].concat());
         assert_eq!((code, err.as_str()), (0, ""));
         assert_eq!(out.contains(hint), told, "{backend} {upgrade}: {out}");
+        let is_passed_on = out.contains("  upgrade: websocket\n");
+        assert_eq!(is_passed_on, upgrade.starts_with('u') && !told, "{backend} {upgrade}: {out}");
     }
 }

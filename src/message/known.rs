@@ -40,25 +40,25 @@ impl Known {
         let Some(first) = name.first() else { return Known::Other };
         // Each name is compared where its length is known when this is compiled: a word or two at once.
         let (same, known) = match (name.len(), first | 0x20) {
-            (2, b't') => (is(name, b"te"), Known::Te),
-            (4, b'h') => (is(name, b"host"), Known::Host),
-            (6, b'c') => (is(name, b"cookie"), Known::Cookie),
-            (6, b'e') => (is(name, b"expect"), Known::Expect),
-            (7, b'r') => (is(name, b"referer"), Known::Referer),
-            (7, b't') => (is(name, b"trailer"), Known::Trailer),
-            (7, b'u') => (is(name, b"upgrade"), Known::Upgrade),
-            (9, b'f') => (is(name, b"forwarded"), Known::Forwarded),
+            (2, b't') => (is_name(name, b"te"), Known::Te),
+            (4, b'h') => (is_name(name, b"host"), Known::Host),
+            (6, b'c') => (is_name(name, b"cookie"), Known::Cookie),
+            (6, b'e') => (is_name(name, b"expect"), Known::Expect),
+            (7, b'r') => (is_name(name, b"referer"), Known::Referer),
+            (7, b't') => (is_name(name, b"trailer"), Known::Trailer),
+            (7, b'u') => (is_name(name, b"upgrade"), Known::Upgrade),
+            (9, b'f') => (is_name(name, b"forwarded"), Known::Forwarded),
             (9, b'x') if name.contains(&b'_') => return Known::disguised(name),
-            (9, b'x') => (is(name, b"x-real-ip"), Known::XRealIp),
-            (10, b'c') => (is(name, b"connection"), Known::Connection),
-            (10, b'k') => (is(name, b"keep-alive"), Known::KeepAlive),
-            (10, b'u') => (is(name, b"user-agent"), Known::UserAgent),
-            (12, b'c') => (is(name, b"content-type"), Known::ContentType),
-            (13, b'a') => (is(name, b"authorization"), Known::Authorization),
-            (14, b'c') => (is(name, b"content-length"), Known::ContentLength),
-            (14, b'h') => (is(name, b"http2-settings"), Known::Http2Settings),
-            (16, b'p') => (is(name, b"proxy-connection"), Known::ProxyConnection),
-            (17, b't') => (is(name, b"transfer-encoding"), Known::TransferEncoding),
+            (9, b'x') => (is_name(name, b"x-real-ip"), Known::XRealIp),
+            (10, b'c') => (is_name(name, b"connection"), Known::Connection),
+            (10, b'k') => (is_name(name, b"keep-alive"), Known::KeepAlive),
+            (10, b'u') => (is_name(name, b"user-agent"), Known::UserAgent),
+            (12, b'c') => (is_name(name, b"content-type"), Known::ContentType),
+            (13, b'a') => (is_name(name, b"authorization"), Known::Authorization),
+            (14, b'c') => (is_name(name, b"content-length"), Known::ContentLength),
+            (14, b'h') => (is_name(name, b"http2-settings"), Known::Http2Settings),
+            (16, b'p') => (is_name(name, b"proxy-connection"), Known::ProxyConnection),
+            (17, b't') => (is_name(name, b"transfer-encoding"), Known::TransferEncoding),
             (13.., b'x') => return Known::forwarded_family(name),
             _ => return Known::Other,
         };
@@ -70,13 +70,13 @@ impl Known {
             return Known::disguised(name);
         }
         let (prefix, rest) = name.split_at(12);
-        if !is(prefix, b"x-forwarded-") {
+        if !is_name(prefix, b"x-forwarded-") {
             return Known::Other;
         }
         match rest.len() {
-            3 if is(rest, b"for") => Known::XForwardedFor,
-            4 if is(rest, b"host") => Known::XForwardedHost,
-            5 if is(rest, b"proto") => Known::XForwardedProto,
+            3 if is_name(rest, b"for") => Known::XForwardedFor,
+            4 if is_name(rest, b"host") => Known::XForwardedHost,
+            5 if is_name(rest, b"proto") => Known::XForwardedProto,
             _ => Known::XForwarded,
         }
     }
@@ -137,7 +137,7 @@ impl Known {
 /// instructions a request, this takes 150.
 /// The last word overlaps the one before it.
 #[inline(always)]
-pub(crate) fn is<const N: usize>(name: &[u8], text: &[u8; N]) -> bool {
+pub(crate) fn is_name<const N: usize>(name: &[u8], text: &[u8; N]) -> bool {
     debug_assert_eq!(name.len(), N, "chosen by length");
     let Some(name) = name.first_chunk::<N>() else { return false };
     let same = |name: &[u8; 8], text: &[u8; 8]| {

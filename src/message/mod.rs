@@ -8,6 +8,6 @@ mod response;
 
 pub use fields::{Field, Fields};
 pub use known::Known;
-pub(crate) use known::is;
+pub(crate) use known::is_name;
 pub use request::{RequestHead, Version};
 pub use response::ResponseHead;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{around, reason, source, tls};
+use super::{around, head, reason, source, tls};
 use crate::admit::status;
 use crate::admit::trial::Explanation;
 use crate::cli::describe;
@@ -71,7 +71,7 @@ pub(super) fn as_json(config: &Config, explained: &Explanation) -> Value {
         "undecided_filters": outcome.undecided,
         "refused": outcome.refused.map(|reason| json!({ "status": status(reason), "reason": reason.token() })),
         "targets": targets,
-        "head": outcome.head.as_deref().map(text),
+        "head": head(config, explained),
         "answer": outcome.answer.as_ref().map(|answer| json!({
             "status": answer.status, "headers": answer.headers, "body": text(&answer.body),
         })),

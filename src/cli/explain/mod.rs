@@ -108,8 +108,7 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
         lines.extend(answer.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         sheet.lines("answer", lines.iter().map(String::as_str));
     }
-    if let Some(head) = &outcome.head {
-        let head = String::from_utf8_lossy(head);
+    if let Some(head) = head(config, explained) {
         sheet.lines("the backend gets", head.trim_end().lines());
     }
     if !explained.timeouts.is_empty() && outcome.head.is_some() {
@@ -119,6 +118,17 @@ fn as_text(config: &Config, request: &TestRequest, explained: &Explanation) -> S
     }
     others(config, explained, &mut sheet);
     sheet.0
+}
+
+/// The head as the first of the targets gets it: without an upgrade where that cannot be asked for one.
+fn head(config: &Config, explained: &Explanation) -> Option<String> {
+    let head = String::from_utf8_lossy(explained.outcome.head.as_ref()?);
+    let first = explained.outcome.targets.first().map(|target| target.upstream.as_str());
+    if first.is_none() || losing_upgrade(config, explained) != first {
+        return Some(head.into_owned());
+    }
+    let asks = |line: &&str| line.starts_with("upgrade: ") || line.starts_with("connection: ");
+    Some(head.split_inclusive("\r\n").filter(|line| !asks(line)).collect())
 }
 
 /// The upstream that cannot be asked for the upgrade that the request asks for.

@@ -4,7 +4,7 @@
 //! as it is, and a date that is new each second is not worth keeping.
 
 use super::integer;
-use crate::message::is;
+use crate::message::is_name;
 
 /// The blocks of one connection, in order.
 #[derive(Debug, Default)]
@@ -79,30 +79,30 @@ const SET_COOKIE: u8 = 55;
 #[inline]
 fn index_of(name: &[u8]) -> Option<u8> {
     let (same, index) = match (name.len(), name.first()? | 0x20) {
-        (3, b'a') => (is(name, b"age"), 21),
-        (3, b'v') => (is(name, b"via"), 60),
-        (4, b'd') => (is(name, b"date"), 33),
-        (4, b'e') => (is(name, b"etag"), 34),
-        (4, b'l') => (is(name, b"link"), 45),
-        (4, b'v') => (is(name, b"vary"), 59),
-        (5, b'a') => (is(name, b"allow"), 22),
-        (6, b's') => (is(name, b"server"), 54),
-        (7, b'e') => (is(name, b"expires"), 36),
-        (8, b'l') => (is(name, b"location"), 46),
-        (10, b's') => (is(name, b"set-cookie"), SET_COOKIE),
-        (11, b'r') => (is(name, b"retry-after"), 53),
-        (12, b'c') => (is(name, b"content-type"), 31),
-        (13, b'a') => (is(name, b"accept-ranges"), 18),
-        (13, b'c') if name[1] | 0x20 == b'a' => (is(name, b"cache-control"), 24),
-        (13, b'c') => (is(name, b"content-range"), 30),
-        (13, b'l') => (is(name, b"last-modified"), 44),
-        (14, b'c') => (is(name, b"content-length"), 28),
-        (16, b'c') if name[8] | 0x20 == b'l' => (is(name, b"content-language"), 27),
-        (16, b'c') => (is(name, b"content-encoding"), 26),
-        (16, b'w') => (is(name, b"www-authenticate"), 61),
-        (19, b'c') => (is(name, b"content-disposition"), 25),
-        (25, b's') => (is(name, b"strict-transport-security"), 56),
-        (27, b'a') => (is(name, b"access-control-allow-origin"), 20),
+        (3, b'a') => (is_name(name, b"age"), 21),
+        (3, b'v') => (is_name(name, b"via"), 60),
+        (4, b'd') => (is_name(name, b"date"), 33),
+        (4, b'e') => (is_name(name, b"etag"), 34),
+        (4, b'l') => (is_name(name, b"link"), 45),
+        (4, b'v') => (is_name(name, b"vary"), 59),
+        (5, b'a') => (is_name(name, b"allow"), 22),
+        (6, b's') => (is_name(name, b"server"), 54),
+        (7, b'e') => (is_name(name, b"expires"), 36),
+        (8, b'l') => (is_name(name, b"location"), 46),
+        (10, b's') => (is_name(name, b"set-cookie"), SET_COOKIE),
+        (11, b'r') => (is_name(name, b"retry-after"), 53),
+        (12, b'c') => (is_name(name, b"content-type"), 31),
+        (13, b'a') => (is_name(name, b"accept-ranges"), 18),
+        (13, b'c') if name[1] | 0x20 == b'a' => (is_name(name, b"cache-control"), 24),
+        (13, b'c') => (is_name(name, b"content-range"), 30),
+        (13, b'l') => (is_name(name, b"last-modified"), 44),
+        (14, b'c') => (is_name(name, b"content-length"), 28),
+        (16, b'c') if name[8] | 0x20 == b'l' => (is_name(name, b"content-language"), 27),
+        (16, b'c') => (is_name(name, b"content-encoding"), 26),
+        (16, b'w') => (is_name(name, b"www-authenticate"), 61),
+        (19, b'c') => (is_name(name, b"content-disposition"), 25),
+        (25, b's') => (is_name(name, b"strict-transport-security"), 56),
+        (27, b'a') => (is_name(name, b"access-control-allow-origin"), 20),
         _ => return None,
     };
     same.then_some(index)
