@@ -22,7 +22,9 @@ fn a_backend_that_never_answers_costs_no_error_and_is_left_alone() {
     let standing = proxy.standing(backends[0].address()).expect("a backend");
     assert_eq!((standing.state, standing.cause), (State::Open, Cause::Stalled));
     let n_races = proxy.daemon().metrics().sum(|worker| &worker.races);
-    assert!((1..=64).contains(&n_races), "{n_races} races");
+    // Each client once for each finding: on a machine that is busy enough another may look hung, too.
+    let n_races_max = 64 * proxy.n_changes(Cause::Stalled);
+    assert!((1..=n_races_max).contains(&n_races), "{n_races} races");
 }
 
 #[test]
