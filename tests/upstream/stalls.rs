@@ -50,7 +50,9 @@ fn one_that_answers_pings_and_no_requests_costs_no_error_and_is_left_alone() {
     crowd.finish().all_well();
     assert_eq!(state(&proxy, addresses[0]), Some((State::Open, Cause::Stalled)));
     let n_races = proxy.daemon().metrics().sum(|worker| &worker.races);
-    assert!((1..=64).contains(&n_races), "{n_races} races");
+    // Each client once for each finding: on a machine that is busy enough another may look hung, too.
+    let n_races_max = 64 * proxy.n_changes(Cause::Stalled);
+    assert!((1..=n_races_max).contains(&n_races), "{n_races} races");
     // Who lost was cancelled, and nothing is left of it.
     eventually("nothing is in flight", || n_in_flight(&proxy) == 0);
 }
