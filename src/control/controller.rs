@@ -23,7 +23,7 @@ use super::watch::{self, Marks, Subject, Watched};
 use crate::config::{Bind, Config};
 use crate::hash::Set;
 use crate::net::SocketFile;
-use crate::snapshot::{HostPort, Registry, Snapshot, Wanted, replace_members};
+use crate::snapshot::{Given, HostPort, Registry, Snapshot, Wanted, replace_members};
 
 /// A socket the daemon listens on, as bound (port 0 resolved).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,18 +207,24 @@ impl Controller {
         }
     }
 
+    /// What `make` makes of the snapshot in service and of `config`.
+    pub(super) fn following<T>(&self, config: &Config, make: impl FnOnce(Given<'_>) -> T) -> T {
+        let (names, current) = (self.resolver.names(), self.snapshot.load_full());
+        let (registry, n_workers) = (&self.registry, self.n_workers);
+        make(Given { current: &current, config, names: &names, registry, n_workers })
+    }
+
+    /// Puts a snapshot in service that follows the present one.
+    pub(super) fn follow_with(&mut self, snapshot: Snapshot, registry: Registry) {
+        let last = self.publish(snapshot);
+        self.graveyard.bury(last);
+        self.replace_registry(registry);
+    }
+
     /// Rebuilds the upstreams whose names have new addresses and stores them as one.
     fn store_members(&mut self) {
         let changed = std::mem::take(&mut self.changed);
-        let (names, current) = (self.resolver.names(), self.snapshot.load_full());
-        let made = replace_members(
-            &current,
-            &self.config,
-            &names,
-            &changed,
-            &self.registry,
-            self.n_workers,
-        );
+        let made = self.following(&self.config, |given| replace_members(given, &changed));
         match made {
             Ok((snapshot, registry)) => {
                 tracing::info!(
@@ -226,10 +232,7 @@ impl Controller {
                     names = changed.len(),
                     "names have new addresses; members replaced"
                 );
-                drop(current);
-                let last = self.publish(snapshot);
-                self.graveyard.bury(last);
-                self.replace_registry(registry);
+                self.follow_with(snapshot, registry);
             }
             Err(error) => {
                 tracing::error!(%error, "the members of an upstream could not be replaced")

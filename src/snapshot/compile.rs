@@ -171,17 +171,28 @@ fn compile_without_log(
     Ok(Draft { snapshot, registry: next, sockets })
 }
 
-/// The snapshot that follows `current` when only the members of the upstreams that use one of `changed` differ:
-/// everything else is shared with it. `config` and `registry` are those that `current` was made from.
+/// What a snapshot that follows another is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The one that it follows.
+    pub current: &'a Snapshot,
+    /// What holds now.
+    pub config: &'a Config,
+    /// The addresses of names.
+    pub names: &'a Names,
+    /// That with which `current` was made.
+    pub registry: &'a Registry,
+    /// Workers that serve it.
+    pub n_workers: usize,
+}
+
+/// The snapshot that follows when only the members of the upstreams that use one of `changed` differ: everything else
+/// is shared.
 ///
 /// Fails only by a fault of ours; see [`CompileError::Unknown`].
 pub fn replace_members(
-    current: &Snapshot,
-    config: &Config,
-    names: &Names,
+    given: Given<'_>,
     changed: &Set<HostPort>,
-    registry: &Registry,
-    n_workers: usize,
 ) -> Result<(Snapshot, Registry), CompileError> {
     let uses = |backend: &config::Backend| match &backend.address {
         BackendAddress::Name(host, port) => {
@@ -190,29 +201,24 @@ pub fn replace_members(
         BackendAddress::Tcp(_) | BackendAddress::Unix(_) => false,
     };
     let concerns = |name: &str| {
-        config.upstreams.get(name).is_some_and(|written| written.backends.iter().any(uses))
+        let written = given.config.upstreams.get(name);
+        written.is_some_and(|written| written.backends.iter().any(uses))
     };
-    replace_upstreams(current, config, names, concerns, registry, n_workers)
+    replace_upstreams(given, concerns)
 }
 
-/// The snapshot that follows `current` when only the files of certificates differ that the upstreams for which
-/// `concerns` holds name: everything else is shared with it. `config` is what holds now; otherwise it and `registry`
-/// are those that `current` was made from.
+/// The snapshot that follows when only the files of certificates differ that the upstreams for which `concerns` holds
+/// name: everything else is shared.
 ///
 /// # Errors
 /// What checking the files should have refused.
 pub fn replace_tls(
-    current: &Snapshot,
-    config: &Config,
-    names: &Names,
+    given: Given<'_>,
     concerns: impl Fn(&str) -> bool,
-    registry: &Registry,
-    n_workers: usize,
 ) -> Result<(Snapshot, Registry), CompileError> {
-    let (snapshot, mut next) =
-        replace_upstreams(current, config, names, concerns, registry, n_workers)?;
+    let (snapshot, mut next) = replace_upstreams(given, concerns)?;
     // Certificates are renewed for as long as the process runs: the sessions of old ones are not to pile up.
-    let used = config.upstreams.values();
+    let used = given.config.upstreams.values();
     let used = used.map(|upstream| Settings::fingerprint(&upstream.tls, upstream.protocol));
     let used: Set<[u8; 32]> = used.collect();
     next.tls.retain(|fingerprint, _| used.contains(fingerprint));
@@ -221,13 +227,10 @@ pub fn replace_tls(
 
 /// Builds the upstreams for which `concerns` holds.
 fn replace_upstreams(
-    current: &Snapshot,
-    config: &Config,
-    names: &Names,
+    given: Given<'_>,
     concerns: impl Fn(&str) -> bool,
-    registry: &Registry,
-    n_workers: usize,
 ) -> Result<(Snapshot, Registry), CompileError> {
+    let Given { current, config, names, registry, n_workers } = given;
     let mut upstreams = current.upstreams.clone();
     let mut next = registry.copy();
     for (index, old) in current.upstreams.iter().enumerate() {

@@ -25,7 +25,7 @@ mod transports;
 
 pub use action::{Action, Mirror, Own, RouteEntry, Split, Target};
 pub use compile::{
-    CompileError, Draft, Wanted, compile, compile_offline, replace_members, replace_tls,
+    CompileError, Draft, Given, Wanted, compile, compile_offline, replace_members, replace_tls,
 };
 pub use names::{HostPort, Names, names_of};
 pub use registry::{BindKey, Registry};

@@ -189,9 +189,9 @@ fn a_change_of_members_rebuilds_one_upstream_and_shares_the_rest() {
     let first = compile(&config, &before, &Registry::default(), 7, 2).expect("compiled");
     let after = resolved(&[("two.test", &["10.0.0.5:80", "10.0.0.6:80"])]);
     let changed: Set<HostPort> = after.keys().cloned().collect();
-    let (second, registry) =
-        replace_members(&first.snapshot, &config, &after, &changed, &first.registry, 2)
-            .expect("replaced");
+    let (current, registry) = (&first.snapshot, &first.registry);
+    let given = Given { current, config: &config, names: &after, registry, n_workers: 2 };
+    let (second, registry) = replace_members(given, &changed).expect("replaced");
     assert_eq!(second.generation, 8);
     assert_eq!(labels(&second, 0), ["10.0.0.1:80", "10.0.0.5:80", "10.0.0.6:80"]);
     let member = |snapshot: &Snapshot, index: usize| {

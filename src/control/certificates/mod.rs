@@ -137,16 +137,9 @@ impl Controller {
                 upstream.tls = tls.clone();
             }
         }
-        let (names, current) = (self.resolver.names(), self.snapshot.load_full());
         let concerns = |name: &str| upstreams.contains_key(name);
-        let made = replace_tls(&current, &config, &names, concerns, &self.registry, self.n_workers);
-        match made {
-            Ok((snapshot, registry)) => {
-                drop(current);
-                let last = self.publish(snapshot);
-                self.graveyard.bury(last);
-                self.replace_registry(registry);
-            }
+        match self.following(&config, |given| replace_tls(given, concerns)) {
+            Ok((snapshot, registry)) => self.follow_with(snapshot, registry),
             Err(error) => {
                 tracing::error!(%error, "changed certificates for backends cannot be used");
                 return;
